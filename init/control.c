@@ -241,6 +241,7 @@ static void client_ready(struct loop_watch *w, uint32_t ev)
 		(void)send_packet(c, r, 0, "", 0);
 	else
 		serve(c, &args);
+	daemon_touched();
 }
 
 static void accept_ready(struct loop_watch *w, uint32_t ev)

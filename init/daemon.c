@@ -23,6 +23,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+enum { TRIM_AFTER_MS = 3000 };
+
 static struct config *cfg;
 static enum daemon_mode mode;
 static const char *const *argv;
@@ -43,16 +45,28 @@ static void set_state(enum daemon_state s)
 	state = s;
 }
 
+static void trim_now(struct loop_timer *t)
+{
+	(void)t;
+	trim_memory();
+}
+
+void daemon_touched(void)
+{
+	static struct loop_timer quiet = {.fire = trim_now};
+
+	if (opened)
+		loop_timer_set(&quiet, TRIM_AFTER_MS);
+}
+
 static void services_changed(void)
 {
 	if (!opened || !supervise_settled() || state == DAEMON_STOPPING)
 		return;
-	bool first = state == DAEMON_BOOTING;
-	if (first)
+	if (state == DAEMON_BOOTING)
 		log_info(NULL, "ready %.1f s after the start", (double)(now_ms() - started) / 1000);
 	set_state(supervise_all_running() ? DAEMON_RUNNING : DAEMON_DEGRADED);
-	if (first)
-		trim_memory();
+	daemon_touched();
 }
 
 enum daemon_state daemon_state(void)
@@ -288,10 +302,12 @@ static void signalled(const struct signalfd_siginfo *si)
 	}
 }
 
-static void children_died(void)
+static unsigned children_died(void)
 {
-	reaper_run();
+	unsigned reaped = reaper_run();
+
 	stop_child_died();
+	return reaped;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- */

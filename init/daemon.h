@@ -37,6 +37,9 @@ const char *daemon_hostname(void);
 enum { DAEMON_WARNINGS = 8 };
 size_t daemon_warnings(const char *out[static DAEMON_WARNINGS]);
 
+/* Somebody was answered: what that mapped is given back when it has been quiet for a while. */
+void daemon_touched(void);
+
 /* zctl stop, TERM, INT, PWR. */
 void daemon_stop(const char *who);
 

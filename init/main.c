@@ -6,6 +6,7 @@
 #include "reload.h"
 #include "signals.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,6 +63,15 @@ static int load(struct config *cfg, const struct daemon_env *env)
 	return 0;
 }
 
+/* Nothing that whoever started us left open goes on with us; and 0, 1, 2 are taken, so that no socket becomes one. */
+static void own_descriptors(void)
+{
+	(void)close_range(3, ~0U, 0);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_RDONLY : O_WRONLY);
+}
+
 static enum daemon_mode choose_mode(char **argv)
 {
 	if (!argv[1] || strcmp(argv[1], "run") == 0)
@@ -80,6 +90,7 @@ int main(int argc, char **argv)
 	int64_t begun = now_ms();
 
 	signals_block();
+	own_descriptors();
 	(void)umask(022);
 	if (chdir("/") < 0)
 		return EXIT_CONFIG;

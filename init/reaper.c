@@ -7,7 +7,7 @@
 
 enum {
 	WATCHED = 64,
-	NAMES_A_ROUND = 8 /* reading a name costs more than reaping; a storm of orphans gets none */
+	NAMES_A_SECOND = 32 /* reading a name costs more than reaping; a storm of orphans gets no more than these */
 };
 
 static struct {
@@ -96,28 +96,44 @@ static bool tell(pid_t pid, int status)
 	return any;
 }
 
-void reaper_run(void)
+/* How many names may still be read in this second. */
+static unsigned *name_budget(void)
+{
+	static int64_t second;
+	static unsigned left;
+	int64_t now = now_ms() / 1000;
+
+	if (now != second) {
+		second = now;
+		left = NAMES_A_SECOND;
+	}
+	return &left;
+}
+
+unsigned reaper_run(void)
 {
 	bool orphans = false;
+	unsigned reaped = 0;
 
-	for (unsigned round = 0;; round++) {
+	for (;;) {
 		siginfo_t info = {0};
 		char name[REAPER_COMM] = "";
 		/* Looked at before it is taken, while /proc still knows its name. */
-		int look = round < NAMES_A_ROUND ? WNOWAIT : 0;
+		int look = *name_budget() ? WNOWAIT : 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | look) < 0) {
 			if (errno == EINTR)
 				continue;
 			break; /* ECHILD: nobody is left */
 		}
-		if (info.si_pid == 0) {
+		if (info.si_pid == 0)
 			break;
-		}
 		if (look) {
 			siginfo_t taken;
+			--*name_budget();
 			read_name(info.si_pid, name);
 			(void)waitid(P_PID, (id_t)info.si_pid, &taken, WEXITED | WNOHANG);
 		}
+		reaped++;
 		int status = info.si_code == CLD_EXITED ? info.si_status & 0xff : 128 + info.si_status;
 		remember(&info, name, status);
 		if (!tell(info.si_pid, status))
@@ -125,4 +141,5 @@ void reaper_run(void)
 	}
 	if (orphans && orphan_told)
 		orphan_told();
+	return reaped;
 }

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+enum { STORM = 16 }; /* deaths within two rests */
+
 static struct loop_watch watch = {.fd = -1};
 static void (*on_signal)(const struct signalfd_siginfo *);
-static void (*on_child)(void);
+static unsigned (*on_child)(void);
 
 /* Faults of our own must kill us with a core, not wait in a queue. */
 static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
@@ -46,6 +48,32 @@ void signals_reset_in_child(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void rested(struct loop_timer *t)
+{
+	(void)t;
+	(void)loop_change(&watch, EPOLLIN);
+}
+
+/* A storm: many at once, or one after the other with nothing between. */
+static void rest_in_storm(unsigned reaped)
+{
+	static struct loop_timer rest = {.fire = rested};
+	static int64_t window;
+	static unsigned in_window;
+	int64_t now = now_ms();
+
+	if (now - window > 2 * SIGNALS_REST_MS) {
+		window = now;
+		in_window = 0;
+	}
+	in_window += reaped;
+	if (in_window < STORM || rest.armed)
+		return;
+	window = now;
+	(void)loop_change(&watch, 0);
+	loop_timer_set(&rest, SIGNALS_REST_MS);
+}
+
 static void ready(struct loop_watch *w, uint32_t ev)
 {
 	struct signalfd_siginfo si[16];
@@ -60,10 +88,10 @@ static void ready(struct loop_watch *w, uint32_t ev)
 			on_signal(&si[i]);
 	}
 	if (child)
-		on_child();
+		rest_in_storm(on_child());
 }
 
-int signals_open(void (*told)(const struct signalfd_siginfo *), void (*chld)(void))
+int signals_open(void (*told)(const struct signalfd_siginfo *), unsigned (*chld)(void))
 {
 	sigset_t set;
 

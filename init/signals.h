@@ -15,8 +15,12 @@
 void signals_block(void);	   /* first thing in main */
 void signals_reset_in_child(void); /* after fork: default dispositions, empty mask */
 
-/* told() gets every signal but SIGCHLD, which goes to chld(). 0 or -errno. */
-int signals_open(void (*told)(const struct signalfd_siginfo *), void (*chld)(void));
+/*
+ * told() gets every signal but SIGCHLD, which goes to chld(); chld returns how many it reaped. In a storm of deaths all
+ * signals rest for SIGNALS_REST_MS at a time: one wake-up then serves a hundred of them. 0 or -errno.
+ */
+enum { SIGNALS_REST_MS = 5 };
+int signals_open(void (*told)(const struct signalfd_siginfo *), unsigned (*chld)(void));
 
 /* Pure: may this signal command us? root_is_ours is asked only for a sender inside the namespace. */
 bool signals_trusted(const struct signalfd_siginfo *si, bool (*root_is_ours)(uint32_t pid));

@@ -12,8 +12,9 @@ static void no_signal(const struct signalfd_siginfo *si)
 	(void)si;
 }
 
-static void no_child(void)
+static unsigned no_child(void)
 {
+	return 0;
 }
 
 static void late(struct loop_timer *t)
@@ -22,7 +23,7 @@ static void late(struct loop_timer *t)
 	CHECK(!"nothing came in 50 seconds");
 }
 
-static void open_loop(void (*chld)(void))
+static void open_loop(unsigned (*chld)(void))
 {
 	static struct loop_timer end = {.fire = late};
 
@@ -94,11 +95,13 @@ static void make_orphans(int n)
 	}
 }
 
-static void reap_orphans(void)
+static unsigned reap_orphans(void)
 {
-	reaper_run();
+	unsigned reaped = reaper_run();
+
 	if (reaper_count() == (uint64_t)orphans + 4)
 		loop_quit();
+	return reaped;
 }
 
 static void orphan_round(void)

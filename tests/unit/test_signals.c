@@ -168,9 +168,10 @@ static void count_signal(const struct signalfd_siginfo *si)
 	told[si->ssi_signo]++;
 }
 
-static void count_child(void)
+static unsigned count_child(void)
 {
 	children++;
+	return 0;
 }
 
 static void quit_now(struct loop_timer *t)
@@ -330,12 +331,13 @@ static void receive(const struct signalfd_siginfo *si)
 	next_sender();
 }
 
-static void reap_all(void)
+static unsigned reap_all(void)
 {
 	int status;
 
 	while (waitpid(-1, &status, WNOHANG) > 0)
 		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return 0;
 }
 
 static void late(struct loop_timer *t)
