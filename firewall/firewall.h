@@ -41,8 +41,8 @@ struct fw_ranges {
 };
 
 struct fw_prefix {
-	uint8_t family;   /* AF_INET, AF_INET6 */
-	uint8_t len;      /* bits */
+	uint8_t family;	  /* AF_INET, AF_INET6 */
+	uint8_t len;	  /* bits */
 	uint8_t addr[16]; /* network byte order, IPv4 in the first four, all bits after len zero */
 };
 
@@ -54,12 +54,12 @@ struct fw_prefixes {
 struct fw_policy {
 	struct fw_ranges public_tcp, public_udp;
 	struct fw_prefixes admin_from; /* who may start a connection to FW_ADMIN_PORTS; overlaps are fine */
-	bool admin_public;             /* everybody may: the user said so in so many words */
+	bool admin_public;	       /* everybody may: the user said so in so many words */
 };
 
 struct fw_error {
-	int err;          /* -errno, as returned; 0: nothing failed */
-	char what[64];    /* the step: "rule icmp_error", "set public_tcp", "socket" */
+	int err;	  /* -errno, as returned; 0: nothing failed */
+	char what[64];	  /* the step: "rule icmp_error", "set public_tcp", "socket" */
 	char detail[160]; /* what the kernel said of it, or what it means; may be empty */
 };
 
@@ -77,12 +77,12 @@ struct fw_counter {
 
 struct fw_state {
 	enum fw_mode mode;
-	uint32_t owner;      /* netlink port id of the socket that owns the table (Linux 5.12), 0: nobody */
+	uint32_t owner;	     /* netlink port id of the socket that owns the table (Linux 5.12), 0: nobody */
 	uint32_t generation; /* of all rules in the namespace: differs = somebody changed something */
 	struct fw_policy policy;
 	size_t counters;
 	struct fw_counter counter[FW_COUNTERS_MAX]; /* in the order of the rules' definition */
-	bool truncated;                             /* there was more (ranges, prefixes, counters) than fits */
+	bool truncated;				    /* there was more (ranges, prefixes, counters) than fits */
 };
 
 /* --- table.c, read.c: err may be NULL --- */

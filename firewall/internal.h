@@ -16,9 +16,9 @@ enum {
 	FW_DEADLINE_MS = 1000,
 	FW_TXN_MSGS = 96,
 	FW_WHAT_MAX = 48,
-	FW_BATCH_MAX = 128 * 1024,           /* below the default net.core.wmem_default, 212992 */
+	FW_BATCH_MAX = 128 * 1024,	     /* below the default net.core.wmem_default, 212992 */
 	FW_BATCH_OVERRUN = 64 * 1024 + 4096, /* libnftnl does not check room: a message fits, then we look */
-	FW_REPLY_MAX = 32 * 1024             /* what the kernel fills at most per dump message */
+	FW_REPLY_MAX = 32 * 1024	     /* what the kernel fills at most per dump message */
 };
 
 #define _cleanup_(f) __attribute__((cleanup(f)))
@@ -38,15 +38,15 @@ int fw_fail(struct fw_error *e, int err, const char *what, const char *fmt, ...)
 struct fw_nl {
 	struct mnl_socket *sock;
 	int64_t deadline; /* CLOCK_MONOTONIC, ms */
-	uint32_t seq;     /* of the next request; starts at random, so that nothing stale can match */
+	uint32_t seq;	  /* of the next request; starts at random, so that nothing stale can match */
 };
 
 /* What a NLMSG_ERROR said. */
 struct fw_ack {
-	int err;         /* 0 or -errno */
+	int err;	 /* 0 or -errno */
 	uint32_t offset; /* NLMSGERR_ATTR_OFFS: of the attribute that it did not like, from the start of the message; 0
 			  */
-	char text[96];   /* NLMSGERR_ATTR_MSG, or "" */
+	char text[96];	 /* NLMSGERR_ATTR_MSG, or "" */
 };
 
 int64_t fw_now_ms(void);
@@ -68,8 +68,8 @@ int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void
 
 /* Kept in the table's userdata (Linux 5.10). */
 struct fw_mark {
-	uint64_t tag;   /* of the transaction, random */
-	uint8_t mode;   /* enum fw_mode */
+	uint64_t tag;	/* of the transaction, random */
+	uint8_t mode;	/* enum fw_mode */
 	uint32_t rules; /* in the chain */
 };
 

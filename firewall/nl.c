@@ -121,7 +121,7 @@ void fw_nl_ack(const struct nlmsghdr *nlh, struct fw_ack *out)
 			return;
 		skip += MNL_ALIGN((size_t)msg->msg.nlmsg_len) - sizeof(msg->msg);
 	}
-	mnl_attr_for_each(attr, nlh, skip) {
+	mnl_attr_for_each (attr, nlh, skip) {
 		uint16_t len = mnl_attr_get_payload_len(attr);
 
 		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG)

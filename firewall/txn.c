@@ -72,7 +72,7 @@ void fw_txn_add(struct fw_txn *t, const struct nlmsghdr *nlh)
 
 struct outcome {
 	bool sent;
-	bool lost;      /* ENOBUFS: answers are missing */
+	bool lost;	/* ENOBUFS: answers are missing */
 	bool end_acked; /* Linux 6.10 */
 	bool table_known, table_there;
 	struct fw_mark mark;
@@ -183,13 +183,13 @@ static const char *expression_at(const struct nlmsghdr *nlh, uint32_t offset)
 	const char *at = (const char *)nlh + offset;
 	const struct nlattr *list, *elem, *attr;
 
-	mnl_attr_for_each(list, nlh, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each (list, nlh, sizeof(struct nfgenmsg)) {
 		if (mnl_attr_get_type(list) != NFTA_RULE_EXPRESSIONS)
 			continue;
-		mnl_attr_for_each_nested(elem, list) {
+		mnl_attr_for_each_nested (elem, list) {
 			if (at < (const char *)elem || at >= (const char *)elem + elem->nla_len)
 				continue;
-			mnl_attr_for_each_nested(attr, elem) {
+			mnl_attr_for_each_nested (attr, elem) {
 				if (mnl_attr_get_type(attr) == NFTA_EXPR_NAME)
 					return mnl_attr_get_str(attr);
 			}

@@ -17,8 +17,11 @@
  */
 static int take_environment(struct daemon_env *out)
 {
-	static const char *path[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-	size_t n = 0, kept = 0;
+	/* What our own code asks for with getenv: the terminal's type, and the way to the mirrors. */
+	static const char *const wanted[] = {"TERM", "http_proxy", "https_proxy", "no_proxy"};
+	static const char *left[ARRAY_SIZE(wanted) + 2] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+	size_t n = 0, kept = 0, own = 1;
 
 	while (environ[n])
 		n++;
@@ -39,8 +42,13 @@ static int take_environment(struct daemon_env *out)
 		}
 		if (!ours)
 			command[kept++] = copy;
+		for (size_t w = 0; w < ARRAY_SIZE(wanted); w++) {
+			size_t len = strlen(wanted[w]);
+			if (own < ARRAY_SIZE(left) - 1 && strncmp(copy, wanted[w], len) == 0 && copy[len] == '=')
+				left[own++] = copy;
+		}
 	}
-	environ = (char **)(uintptr_t)path;
+	environ = (char **)(uintptr_t)left;
 	out->settings = settings;
 	out->command = command;
 	return 0;

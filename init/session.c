@@ -127,6 +127,7 @@ static _Noreturn void exec_login(const struct session *s, const struct user *u)
 	const char **argv = calloc(words + 5, sizeof(*argv)); /* lives until exec */
 	if (!argv)
 		fail(s, SESSION_FAILED, u->shell, ENOMEM);
+	/* cppcheck-suppress nullPointerRedundantCheck ; fail() does not return */
 	argv[n++] = dashed;
 	if (s->argv) {
 		argv[n++] = "-c";

@@ -4,7 +4,7 @@
 #include "../stage.h"
 #include "journal.h"
 
-#define DATA_DIR "/data"
+#define DATA_DIR  "/data"
 #define STATE_DIR "app/.state" /* 0700, below the volume's root */
 
 /*
@@ -18,6 +18,7 @@ int preflight(const struct config *cfg, struct failure *f);
 int volume_check(struct stage_ctx *ctx, struct failure *f);
 int volume_bootstrap(struct stage_ctx *ctx, struct failure *f);
 
-/* Stage "system": packages, apt sources, unattended-upgrades, locale, time zone. Runs the volume's programs only in the jail. */
+/* Stage "system": packages, apt sources, unattended-upgrades, locale, time zone. Runs the volume's programs only in the
+ * jail. */
 int system_check(struct stage_ctx *ctx, struct failure *f);
 int system_configure(struct stage_ctx *ctx, struct failure *f);

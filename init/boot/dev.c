@@ -25,14 +25,14 @@ static const struct node {
 	const char *name;
 	unsigned major, minor; /* Documentation/admin-guide/devices.txt */
 } nodes[] = {
-        {"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
+	{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0},
 };
 
 static const struct {
 	const char *name, *target;
 } links[] = {
-        {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-        {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
+	{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+	{"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
 };
 
 static bool is_node(int fd, const struct node *n)
@@ -47,7 +47,7 @@ static int fill(int tree)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
 		_cleanup_close_ int fd =
-		        openat(tree, nodes[i].name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
+			openat(tree, nodes[i].name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
 
 		if (fd < 0)
 			return -errno;
@@ -71,7 +71,7 @@ static int add_node(int dev, const struct node *n, struct failure *f)
 	from = open(own, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (from < 0 || !is_node(from, n))
 		return failure_set(f, FAILURE_FATAL, "Use a container engine that provides the standard devices.",
-		                   "the container's %s is missing or not the device %u:%u", own, n->major, n->minor);
+				   "the container's %s is missing or not the device %u:%u", own, n->major, n->minor);
 	tree = graft_copy(from, false);
 	if (tree < 0)
 		return mount_failed(f, tree, own, where);
@@ -93,7 +93,7 @@ static int new_devpts(void)
 {
 	/* Since Linux 4.7 every mount is an instance of its own. Group 5 is tty on Debian and Ubuntu. */
 	static const struct graft_option with_group[] = {
-	        {"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {NULL, NULL}};
+		{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}, {NULL, NULL}};
 	static const struct graft_option without[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {NULL, NULL}};
 	int tree = graft_new("devpts", "zimbra-pts", with_group, GRAFT_NOSUID | GRAFT_NOEXEC);
 
@@ -104,7 +104,7 @@ static int new_devpts(void)
 int dev_make(int data, struct failure *f)
 {
 	static const struct graft_option options[] = {
-	        {"mode", "0755"}, {"size", "1m"}, {"nr_inodes", "4096"}, {NULL, NULL}};
+		{"mode", "0755"}, {"size", "1m"}, {"nr_inodes", "4096"}, {NULL, NULL}};
 	char size[32];
 	const struct graft_option shm_options[] = {{"mode", "1777"}, {"size", size}, {NULL, NULL}};
 	_cleanup_close_ int tree = graft_new("tmpfs", "zimbra-dev", options, GRAFT_NOSUID | GRAFT_NOEXEC);

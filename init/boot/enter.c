@@ -23,8 +23,8 @@
 /* What Zimbra, its sudo rules, dpkg and login programs use. Everything else, also what the kernel may add, is dropped.
  */
 const unsigned jail_caps[] = {
-        CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,           CAP_FSETID,      CAP_KILL,    CAP_SETGID,
-        CAP_SETUID, CAP_SETPCAP,      CAP_NET_BIND_SERVICE, CAP_AUDIT_WRITE, CAP_SETFCAP,
+	CAP_CHOWN,  CAP_DAC_OVERRIDE, CAP_FOWNER,	    CAP_FSETID,	     CAP_KILL,	  CAP_SETGID,
+	CAP_SETUID, CAP_SETPCAP,      CAP_NET_BIND_SERVICE, CAP_AUDIT_WRITE, CAP_SETFCAP,
 };
 const size_t jail_caps_count = ARRAY_SIZE(jail_caps);
 
@@ -90,7 +90,7 @@ static int drop_own(void)
 
 		if (cap_get_flag(have, cap, CAP_PERMITTED, &v) < 0 ||
 		    (v == CAP_SET && (cap_set_flag(want, CAP_PERMITTED, 1, &cap, CAP_SET) < 0 ||
-		                      cap_set_flag(want, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0)))
+				      cap_set_flag(want, CAP_EFFECTIVE, 1, &cap, CAP_SET) < 0)))
 			r = -errno;
 	}
 	if (r == 0 && cap_set_proc(want) < 0)
@@ -182,14 +182,14 @@ const char *const *jail_env(const char *term)
 {
 	static char term_var[64] = "TERM=";
 	static const char *env[] = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	                            "HOME=/root",
-	                            "USER=root",
-	                            "LOGNAME=root",
-	                            "SHELL=/bin/bash",
-	                            "LANG=C.UTF-8",
-	                            "container=docker",
-	                            NULL,
-	                            NULL};
+				    "HOME=/root",
+				    "USER=root",
+				    "LOGNAME=root",
+				    "SHELL=/bin/bash",
+				    "LANG=C.UTF-8",
+				    "container=docker",
+				    NULL,
+				    NULL};
 	const size_t slot = ARRAY_SIZE(env) - 2;
 	size_t len = term ? strlen(term) : 0;
 

@@ -22,78 +22,78 @@
 
 /* Refused whatever the arguments, with EPERM. */
 static const int denied[] = {
-        /* Mounts: what is read-only or masked must stay so. */
-        SCMP_SYS(mount),
-        SCMP_SYS(umount),
-        SCMP_SYS(umount2),
-        SCMP_SYS(pivot_root),
-        SCMP_SYS(open_tree),
-        SCMP_SYS(move_mount),
-        SCMP_SYS(fsopen),
-        SCMP_SYS(fsconfig),
-        SCMP_SYS(fsmount),
-        SCMP_SYS(fspick),
-        SCMP_SYS(mount_setattr),
-        SYS_OPEN_TREE_ATTR,
-        /* Another root or other namespaces: the way out of a chroot. */
-        SCMP_SYS(chroot),
-        SCMP_SYS(setns),
-        /*
-         * Other processes' memory and descriptors. Workers outside the jail have fewer capabilities than its root, who
-         * may take any uid: only a worker's "not dumpable" and this stand between.
-         */
-        SCMP_SYS(ptrace),
-        SCMP_SYS(process_vm_readv),
-        SCMP_SYS(process_vm_writev),
-        SCMP_SYS(process_madvise),
-        SCMP_SYS(pidfd_getfd),
-        SCMP_SYS(kcmp),
-        /* Files by number instead of by name pass every root. (name_to_handle_at only makes numbers: allowed.) */
-        SCMP_SYS(open_by_handle_at),
-        /* The kernel itself: replacing it, extending it, its log. */
-        SCMP_SYS(kexec_load),
-        SCMP_SYS(kexec_file_load),
-        SCMP_SYS(init_module),
-        SCMP_SYS(finit_module),
-        SCMP_SYS(delete_module),
-        SCMP_SYS(create_module),
-        SCMP_SYS(bpf),
-        SCMP_SYS(perf_event_open),
-        SCMP_SYS(syslog),
-        SCMP_SYS(lookup_dcookie),
-        SCMP_SYS(nfsservctl),
-        /* Favourites of kernel exploits that no mail server needs. */
-        SCMP_SYS(userfaultfd),
-        SCMP_SYS(add_key),
-        SCMP_SYS(request_key),
-        SCMP_SYS(keyctl),
-        /*
-         * io_uring does its own system calls, so no filter sees them, and it had a long row of holes; Docker's profile
-         * (25.0) refuses it too. MariaDB, nginx and node fall back by themselves.
-         */
-        SCMP_SYS(io_uring_setup),
-        SCMP_SYS(io_uring_enter),
-        SCMP_SYS(io_uring_register),
-        /* The machine: power, swap, accounting, quotas, I/O ports, clocks, names. */
-        SCMP_SYS(reboot),
-        SCMP_SYS(swapon),
-        SCMP_SYS(swapoff),
-        SCMP_SYS(acct),
-        SCMP_SYS(quotactl),
-        SCMP_SYS(quotactl_fd),
-        SCMP_SYS(iopl),
-        SCMP_SYS(ioperm),
-        SCMP_SYS(settimeofday),
-        SCMP_SYS(clock_settime),
-        SCMP_SYS(clock_adjtime),
-        SCMP_SYS(adjtimex),
-        SCMP_SYS(sethostname),
-        SCMP_SYS(setdomainname),
+	/* Mounts: what is read-only or masked must stay so. */
+	SCMP_SYS(mount),
+	SCMP_SYS(umount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsconfig),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(fspick),
+	SCMP_SYS(mount_setattr),
+	SYS_OPEN_TREE_ATTR,
+	/* Another root or other namespaces: the way out of a chroot. */
+	SCMP_SYS(chroot),
+	SCMP_SYS(setns),
+	/*
+	 * Other processes' memory and descriptors. Workers outside the jail have fewer capabilities than its root, who
+	 * may take any uid: only a worker's "not dumpable" and this stand between.
+	 */
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(process_madvise),
+	SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(kcmp),
+	/* Files by number instead of by name pass every root. (name_to_handle_at only makes numbers: allowed.) */
+	SCMP_SYS(open_by_handle_at),
+	/* The kernel itself: replacing it, extending it, its log. */
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(create_module),
+	SCMP_SYS(bpf),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(syslog),
+	SCMP_SYS(lookup_dcookie),
+	SCMP_SYS(nfsservctl),
+	/* Favourites of kernel exploits that no mail server needs. */
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(keyctl),
+	/*
+	 * io_uring does its own system calls, so no filter sees them, and it had a long row of holes; Docker's profile
+	 * (25.0) refuses it too. MariaDB, nginx and node fall back by themselves.
+	 */
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	/* The machine: power, swap, accounting, quotas, I/O ports, clocks, names. */
+	SCMP_SYS(reboot),
+	SCMP_SYS(swapon),
+	SCMP_SYS(swapoff),
+	SCMP_SYS(acct),
+	SCMP_SYS(quotactl),
+	SCMP_SYS(quotactl_fd),
+	SCMP_SYS(iopl),
+	SCMP_SYS(ioperm),
+	SCMP_SYS(settimeofday),
+	SCMP_SYS(clock_settime),
+	SCMP_SYS(clock_adjtime),
+	SCMP_SYS(adjtimex),
+	SCMP_SYS(sethostname),
+	SCMP_SYS(setdomainname),
 };
 
 /* Namespaces, for clone(2) and unshare(2). */
 static const uint64_t new_namespace[] = {
-        CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
+	CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET,
 };
 
 /* The kernel looks at the low half of an int argument only (CVE-2019-10063): so do the comparisons. */
@@ -116,8 +116,8 @@ static int deny_namespaces(scmp_filter_ctx ctx)
 	}
 	/* In clone(2) this bit belongs to the exit signal. */
 	return r ? r
-	         : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
-	                            low32(0, CLONE_NEWTIME, CLONE_NEWTIME));
+		 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 1,
+				    low32(0, CLONE_NEWTIME, CLONE_NEWTIME));
 }
 
 /* Typing into the terminal of whoever started us, and copy and paste on the console. */
@@ -139,7 +139,7 @@ static int deny_families(scmp_filter_ctx ctx, int call)
 	for (unsigned family = 0; r == 0 && family < AF_NETLINK; family++)
 		if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
 			r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), call, 1,
-			                     SCMP_CMP64(0, SCMP_CMP_EQ, family));
+					     SCMP_CMP64(0, SCMP_CMP_EQ, family));
 	return r;
 }
 
@@ -158,8 +158,8 @@ static int protect_init(scmp_filter_ctx ctx)
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(rt_tgsigqueueinfo), 1, low32(0, ~0ULL, 1));
 	return r ? r
-	         : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_send_signal), 1,
-	                            SCMP_CMP64(2, SCMP_CMP_NE, 0));
+		 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_send_signal), 1,
+				    SCMP_CMP64(2, SCMP_CMP_NE, 0));
 }
 
 /*
@@ -177,10 +177,10 @@ static int deny_personalities(scmp_filter_ctx ctx)
 
 		if (!(b & plain))
 			r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(personality), 1,
-			                     low32(0, top | b, b));
+					     low32(0, top | b, b));
 		if (r == 0)
 			r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(personality), 1,
-			                     low32(0, top | b, top));
+					     low32(0, top | b, top));
 	}
 	return r;
 }

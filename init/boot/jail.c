@@ -27,7 +27,7 @@ static int open_exact(int at, const char *path)
 }
 
 int jail_place(struct failure *f, const char *what, int tree, unsigned flags, int at, const char *name,
-               const char *where)
+	       const char *where)
 {
 	_cleanup_close_ int onto = open_exact(at, name);
 	_cleanup_close_ int landed = -1;
@@ -43,7 +43,7 @@ int jail_place(struct failure *f, const char *what, int tree, unsigned flags, in
 	landed = open_exact(at, name);
 	if (landed < 0 || !graft_same(tree, landed))
 		return failure_set(f, FAILURE_RETRY, "Start the container again.",
-		                   "%s was mounted, but not on %s: something was renamed meanwhile", what, where);
+				   "%s was mounted, but not on %s: something was renamed meanwhile", what, where);
 	return 0;
 }
 
@@ -109,19 +109,19 @@ static int open_private(void)
 static int cover_app(int data, int jail, struct failure *f)
 {
 	static const struct graft_option options[] = {
-	        {"size", "4k"}, {"nr_inodes", "2"}, {"mode", "0555"}, {NULL, NULL}};
+		{"size", "4k"}, {"nr_inodes", "2"}, {"mode", "0555"}, {NULL, NULL}};
 	_cleanup_close_ int tree = -1;
 	_cleanup_close_ int theirs = -1;
 	_cleanup_close_ int ours = -1;
 
 	if (mkdirat(data, "app", 0755) < 0 && errno != EEXIST)
 		return failure_set(f, FAILURE_RETRY, "Make room on the volume.", "cannot make " DATA_DIR "/app: %s",
-		                   strerror(errno));
+				   strerror(errno));
 	/* Not the jail's to make: whatever else is there is a person's, and is not moved. */
 	ours = path_openat2(data, "app", O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (ours < 0)
 		return failure_set(f, FAILURE_HOLD, "Make it a folder (mount points below it are fine).",
-		                   DATA_DIR "/app is not a folder: %s", strerror(-ours));
+				   DATA_DIR "/app is not a folder: %s", strerror(-ours));
 	tree = graft_new("tmpfs", "zimbra-app", options, GRAFT_RDONLY | GRAFT_NOSUID | GRAFT_NODEV | GRAFT_NOEXEC);
 	if (tree < 0)
 		return mount_failed(f, tree, "a mask", JAIL_ROOT "/app");
@@ -130,7 +130,7 @@ static int cover_app(int data, int jail, struct failure *f)
 	theirs = path_openat2(data, "app", O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 	if (theirs < 0 || !graft_same(ours, theirs))
 		return failure_set(f, FAILURE_FATAL, "Mount the volume with private propagation (the default).",
-		                   "the mask over " JAIL_ROOT "/app also appeared over " DATA_DIR "/app");
+				   "the mask over " JAIL_ROOT "/app also appeared over " DATA_DIR "/app");
 	return 0;
 }
 
@@ -142,8 +142,8 @@ static int make_root(int data, struct failure *f)
 
 	if (onto < 0)
 		return failure_set(f, FAILURE_FATAL,
-		                   "Give the container a writable /run (--tmpfs /run with --read-only).",
-		                   "cannot make " JAIL_ROOT ": %s", strerror(-onto));
+				   "Give the container a writable /run (--tmpfs /run with --read-only).",
+				   "cannot make " JAIL_ROOT ": %s", strerror(-onto));
 	tree = graft_copy(data, true);
 	if (tree < 0)
 		return mount_failed(f, tree, "a copy of " DATA_DIR, JAIL_ROOT);
@@ -177,10 +177,10 @@ static int make_mounts(struct stage_ctx *ctx, struct failure *f)
 static void drop_file_caps(int jail)
 {
 	static const char *const files[] = {"usr/bin/ping", "bin/ping", "usr/bin/arping", "usr/bin/mtr-packet",
-	                                    "usr/bin/fping"};
+					    "usr/bin/fping"};
 	static const char hook[] =
-	        "// Written by zimbra-init: the jail has no NET_RAW, so a ping that asks for it would not start.\n"
-	        "DPkg::Post-Invoke { \"setcap -q -r /usr/bin/ping 2>/dev/null || true\"; };\n";
+		"// Written by zimbra-init: the jail has no NET_RAW, so a ping that asks for it would not start.\n"
+		"DPkg::Post-Invoke { \"setcap -q -r /usr/bin/ping 2>/dev/null || true\"; };\n";
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		_cleanup_close_ int fd = path_open_read(jail, files[i]);
@@ -213,9 +213,9 @@ int jail_make(struct stage_ctx *ctx, struct failure *f)
 		jail = open(JAIL_ROOT, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (jail < 0 || jail_sound(jail, &why) < 0)
 			return failure_set(f, FAILURE_FATAL,
-			                   "Please report this with the output of `cat /proc/self/mountinfo`.",
-			                   "the jail was mounted but is not as it should be: %s",
-			                   jail < 0 ? strerror(errno) : why);
+					   "Please report this with the output of `cat /proc/self/mountinfo`.",
+					   "the jail was mounted but is not as it should be: %s",
+					   jail < 0 ? strerror(errno) : why);
 	}
 	stage_doing(ctx, -1, "host name, name server, stale pidfiles");
 	if (names_apply(ctx, jail, f) < 0)
@@ -252,9 +252,9 @@ static void take_down_all(const char *top)
 		const char *name;
 		bool with_children;
 	} points[] = {
-	        {"run", false},         {"dev/shm", false},    {"dev/pts", false},  {"dev/tty", false},
-	        {"dev/urandom", false}, {"dev/random", false}, {"dev/full", false}, {"dev/zero", false},
-	        {"dev/null", false},    {"dev", false},        {"sys", true},       {"proc", true},
+		{"run", false},		{"dev/shm", false},    {"dev/pts", false},  {"dev/tty", false},
+		{"dev/urandom", false}, {"dev/random", false}, {"dev/full", false}, {"dev/zero", false},
+		{"dev/null", false},	{"dev", false},	       {"sys", true},	    {"proc", true},
 	};
 	char path[64];
 

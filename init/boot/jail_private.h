@@ -13,9 +13,10 @@
  * and looks whether it landed there. `where`: the same place in words. 0, or -1 with the failure.
  */
 int jail_place(struct failure *f, const char *what, int tree, unsigned flags, int at, const char *name,
-               const char *where);
+	       const char *where);
 
-/* 0 when the tree below `jail` is the jail as README.md describes it; else *why names the first thing that is not so. */
+/* 0 when the tree below `jail` is the jail as README.md describes it; else *why names the first thing that is not so.
+ */
 int jail_sound(int jail, const char **why);
 
 /* ---- kernelfs.c: /proc and /sys ---- */

@@ -26,31 +26,31 @@ static const struct {
 	const char *top, *path;
 	enum mask mask;
 } masks[] = {
-        /* PID 1's files belong to uid 0, the jail's too: oom_score_adj would make it the first to be killed. */
-        {"proc", "1", MASK_READ_ONLY},
-        {"proc", "sys", MASK_READ_ONLY},
-        {"proc", "sysrq-trigger", MASK_READ_ONLY},
-        {"proc", "irq", MASK_READ_ONLY},
-        {"proc", "bus", MASK_READ_ONLY},
-        {"proc", "fs", MASK_READ_ONLY},
-        {"proc", "asound", MASK_HIDDEN},
-        {"proc", "acpi", MASK_HIDDEN},
-        {"proc", "kcore", MASK_HIDDEN},
-        {"proc", "keys", MASK_HIDDEN},
-        {"proc", "latency_stats", MASK_HIDDEN},
-        {"proc", "timer_list", MASK_HIDDEN},
-        {"proc", "timer_stats", MASK_HIDDEN},
-        {"proc", "sched_debug", MASK_HIDDEN},
-        {"proc", "scsi", MASK_HIDDEN},
-        {"sys", "firmware", MASK_HIDDEN},
-        {"sys", "devices/virtual/powercap", MASK_HIDDEN},
-        {"sys", "kernel/debug", MASK_HIDDEN},
-        {"sys", "kernel/tracing", MASK_HIDDEN},
-        {"sys", "kernel/security", MASK_HIDDEN},
-        {"sys", "kernel/config", MASK_HIDDEN},
-        {"sys", "fs/bpf", MASK_HIDDEN},
-        {"sys", "fs/fuse/connections", MASK_HIDDEN},
-        {"sys", "fs/pstore", MASK_HIDDEN},
+	/* PID 1's files belong to uid 0, the jail's too: oom_score_adj would make it the first to be killed. */
+	{"proc", "1", MASK_READ_ONLY},
+	{"proc", "sys", MASK_READ_ONLY},
+	{"proc", "sysrq-trigger", MASK_READ_ONLY},
+	{"proc", "irq", MASK_READ_ONLY},
+	{"proc", "bus", MASK_READ_ONLY},
+	{"proc", "fs", MASK_READ_ONLY},
+	{"proc", "asound", MASK_HIDDEN},
+	{"proc", "acpi", MASK_HIDDEN},
+	{"proc", "kcore", MASK_HIDDEN},
+	{"proc", "keys", MASK_HIDDEN},
+	{"proc", "latency_stats", MASK_HIDDEN},
+	{"proc", "timer_list", MASK_HIDDEN},
+	{"proc", "timer_stats", MASK_HIDDEN},
+	{"proc", "sched_debug", MASK_HIDDEN},
+	{"proc", "scsi", MASK_HIDDEN},
+	{"sys", "firmware", MASK_HIDDEN},
+	{"sys", "devices/virtual/powercap", MASK_HIDDEN},
+	{"sys", "kernel/debug", MASK_HIDDEN},
+	{"sys", "kernel/tracing", MASK_HIDDEN},
+	{"sys", "kernel/security", MASK_HIDDEN},
+	{"sys", "kernel/config", MASK_HIDDEN},
+	{"sys", "fs/bpf", MASK_HIDDEN},
+	{"sys", "fs/fuse/connections", MASK_HIDDEN},
+	{"sys", "fs/pstore", MASK_HIDDEN},
 };
 
 /* The file systems of the kernel hold no links that somebody planted; they do hold links, and we want none. */
@@ -87,7 +87,7 @@ static int cover(enum mask mask, int fd)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return graft_new("tmpfs", "zimbra-mask", small,
-		                 GRAFT_RDONLY | GRAFT_NOSUID | GRAFT_NODEV | GRAFT_NOEXEC);
+				 GRAFT_RDONLY | GRAFT_NOSUID | GRAFT_NODEV | GRAFT_NOEXEC);
 	null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return null < 0 ? -errno : graft_copy(null, false);
 }
@@ -180,5 +180,5 @@ int kernelfs_sys(int data, struct failure *f)
 	}
 	/* Recursive, for the cgroup below: Java sizes its heap by what it reads there. */
 	return tree < 0 ? mount_failed(f, tree, "a copy of /sys", DATA_DIR "/sys")
-	                : make(data, "sys", tree, GRAFT_RDONLY | GRAFT_NOSUID | GRAFT_NODEV | GRAFT_NOEXEC, f);
+			: make(data, "sys", tree, GRAFT_RDONLY | GRAFT_NOSUID | GRAFT_NODEV | GRAFT_NOEXEC, f);
 }

@@ -93,7 +93,7 @@ const char *const *mirrors_env(void)
 	static const char *env[32];
 	size_t n = 0;
 
-	for (; run_default_env[n] && n < ARRAY_SIZE(env) - ARRAY_SIZE(proxy) - 1; n++)
+	for (; n < ARRAY_SIZE(env) - ARRAY_SIZE(proxy) - 1 && run_default_env[n]; n++)
 		env[n] = run_default_env[n];
 	for (size_t i = 0; i < ARRAY_SIZE(proxy); i++) {
 		const char *value = getenv(proxy[i]);

@@ -137,7 +137,7 @@ static bool parse_line(const char *line, size_t len, struct mount_entry *out)
 
 int mounts_next(const char *text, size_t len, size_t *pos, struct mount_entry *out)
 {
-	while (*pos < len) {
+	while (text && *pos < len) {
 		const char *line = text + *pos;
 		const char *nl = memchr(line, '\n', len - *pos);
 		size_t n = nl ? (size_t)(nl - line) : len - *pos;

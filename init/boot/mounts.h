@@ -13,7 +13,7 @@ struct mount_entry {
 	char point[PATH_MAX]; /* relative to our own root */
 	char fstype[32];
 	char source[256]; /* cut if longer */
-	bool read_only;   /* the mount's own flag or the file system's */
+	bool read_only;	  /* the mount's own flag or the file system's */
 	bool nosuid, nodev, noexec;
 	bool shared; /* in a peer group: what is mounted below it shows elsewhere */
 };
@@ -66,9 +66,9 @@ int graft_make_slave(int dir);
 /* ---- who refused ---- */
 
 struct refusal {
-	int error;       /* errno */
-	bool sys_admin;  /* in our effective set */
-	bool seccomp;    /* a filter is loaded */
+	int error;	 /* errno */
+	bool sys_admin;	 /* in our effective set */
+	bool seccomp;	 /* a filter is loaded */
 	char label[256]; /* /proc/self/attr/current: AppArmor profile or SELinux context; "" none */
 };
 

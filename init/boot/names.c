@@ -59,9 +59,9 @@ static int usable(const char *address)
 	if (inet_pton(AF_INET6, address, &a6) != 1)
 		return 0;
 	return IN6_IS_ADDR_LOOPBACK(&a6) || IN6_IS_ADDR_UNSPECIFIED(&a6) || IN6_IS_ADDR_LINKLOCAL(&a6) ||
-	                       IN6_IS_ADDR_MULTICAST(&a6) || IN6_IS_ADDR_V4MAPPED(&a6)
-	               ? 0
-	               : AF_INET6;
+			       IN6_IS_ADDR_MULTICAST(&a6) || IN6_IS_ADDR_V4MAPPED(&a6)
+		       ? 0
+		       : AF_INET6;
 }
 
 /* Both as bytes: one IPv6 address has many spellings. */
@@ -173,7 +173,7 @@ static int take(struct names_facts *facts, const char *name)
 }
 
 int names_choose(struct names_facts *facts, const char *external, const char *ours, const char *kernel,
-                 const char *hosts, size_t hosts_len)
+		 const char *hosts, size_t hosts_len)
 {
 	struct host_line *line;
 	size_t pos = 0;
@@ -226,7 +226,7 @@ static void PRINTF(2, 3) add(struct text *t, const char *fmt, ...)
 static bool ours(const struct names_facts *facts, const char *name)
 {
 	static const char *const fixed[] = {"localhost",    "localhost.localdomain", "ip6-localhost",
-	                                    "ip6-loopback", "ip6-allnodes",          "ip6-allrouters"};
+					    "ip6-loopback", "ip6-allnodes",	     "ip6-allrouters"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
 		if (strcasecmp(name, fixed[i]) == 0)

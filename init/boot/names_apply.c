@@ -23,9 +23,9 @@
 static const ino_t init_uts_inode = 0xEFFFFFFEU;
 
 static const char remedy_name[] =
-        "Give the server its full name: docker run --hostname mail.example.com, or -e "
-        "EXTERNAL_HOST_FQDN=mail.example.com.\n"
-        "Kubernetes: hostname and subdomain with a headless service, setHostnameAsFQDN: true, or the variable.";
+	"Give the server its full name: docker run --hostname mail.example.com, or -e "
+	"EXTERNAL_HOST_FQDN=mail.example.com.\n"
+	"Kubernetes: hostname and subdomain with a headless service, setHostnameAsFQDN: true, or the variable.";
 
 static void find_addresses(struct names_facts *facts)
 {
@@ -94,12 +94,12 @@ static int put(int jail, const char *path, const char *text, size_t len, struct 
 	/* EROFS with a writable volume: a folder of the jail leads into the mask over app/. */
 	if (r == -EROFS && read_only(jail))
 		return failure_set(f, FAILURE_FATAL, "Mount the volume writable.", "cannot write /%s on the volume: %s",
-		                   path, strerror(-r));
+				   path, strerror(-r));
 	if (r == -ENOSPC || r == -EDQUOT || r == -EIO || r == -EAGAIN)
 		return failure_set(f, FAILURE_RETRY, "Make room on the volume.", "cannot write /%s on the volume: %s",
-		                   path, strerror(-r));
+				   path, strerror(-r));
 	return failure_set(f, FAILURE_HOLD, "Repair the folder on the volume (docker exec, then look below /data).",
-	                   "cannot write /%s on the volume: %s", path, strerror(-r));
+			   "cannot write /%s on the volume: %s", path, strerror(-r));
 }
 
 static bool host_uts(void)
@@ -118,14 +118,14 @@ static void set_kernel_name(const struct names_facts *facts, const char *now)
 		return;
 	if (host_uts())
 		log_warn("jail", "the host name stays \"%s\": it is the host's own (--uts host); start without that",
-		         now);
+			 now);
 	else if (sethostname(name, strlen(name)) < 0)
 		log_warn("jail", "cannot set the host name to %s: %s; start with --hostname %s", name, strerror(errno),
-		         name);
+			 name);
 }
 
 static int choose(struct stage_ctx *ctx, struct names_facts *facts, const char *kernel, const char *hosts, size_t len,
-                  struct failure *f)
+		  struct failure *f)
 {
 	const char *external = config_str(ctx->cfg, CFG_EXTERNAL_HOST_FQDN);
 	const char *own = config_str(ctx->cfg, CFG_ZIMBRA_HOST_FQDN);
@@ -137,18 +137,18 @@ static int choose(struct stage_ctx *ctx, struct names_facts *facts, const char *
 		return failure_set(f, FAILURE_RETRY, "", "out of memory");
 	if (r == -EINVAL)
 		return failure_set(f, FAILURE_FATAL, remedy_name,
-		                   "%s \"%s\" is not a full host name like mail.example.com",
-		                   *external ? "EXTERNAL_HOST_FQDN"
-		                   : *own    ? "ZIMBRA_HOST_FQDN"
-		                             : "the container's host name",
-		                   *external ? external
-		                   : *own    ? own
-		                             : kernel);
+				   "%s \"%s\" is not a full host name like mail.example.com",
+				   *external ? "EXTERNAL_HOST_FQDN"
+				   : *own    ? "ZIMBRA_HOST_FQDN"
+					     : "the container's host name",
+				   *external ? external
+				   : *own    ? own
+					     : kernel);
 	return failure_set(
-	        f, FAILURE_FATAL, remedy_name,
-	        "this server has no full host name: EXTERNAL_HOST_FQDN is not set, and the container's own name "
-	        "\"%s\" has no dot",
-	        kernel);
+		f, FAILURE_FATAL, remedy_name,
+		"this server has no full host name: EXTERNAL_HOST_FQDN is not set, and the container's own name "
+		"\"%s\" has no dot",
+		kernel);
 }
 
 /* A new one each time: Ubuntu's is a link to a systemd that does not run here, and Docker's 127.0.0.11 works as it is.
@@ -186,7 +186,7 @@ int names_apply(struct stage_ctx *ctx, int jail, struct failure *f)
 	len = names_make_hosts(&facts, hosts, hosts_len, text, NAMES_HOSTS_MAX);
 	if (len < 0)
 		return failure_set(f, FAILURE_FATAL, "Use fewer --add-host options.",
-		                   "the container's /etc/hosts is too long");
+				   "the container's /etc/hosts is too long");
 	if (put(jail, "etc/hosts", text, (size_t)len, f) < 0)
 		return -1;
 	(void)snprintf(name, sizeof(name), "%s\n", facts.fqdn);

@@ -54,7 +54,7 @@ static int real_name(int fd, char *out, size_t size)
  */
 static int not_in_app(int root, const char *path, int fd)
 {
-	char top[PATH_MAX], real[PATH_MAX];
+	char top[PATH_MAX] = "", real[PATH_MAX] = "";
 	size_t len;
 	int r;
 

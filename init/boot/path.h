@@ -13,8 +13,8 @@
 
 #include <sys/types.h>
 
-int path_open_dir(int root, const char *path);  /* O_PATH | O_DIRECTORY */
-int path_open_any(int root, const char *path);  /* O_PATH, whatever it is (not a last symlink: -ELOOP) */
+int path_open_dir(int root, const char *path);	/* O_PATH | O_DIRECTORY */
+int path_open_any(int root, const char *path);	/* O_PATH, whatever it is (not a last symlink: -ELOOP) */
 int path_open_read(int root, const char *path); /* regular files only, not of /proc or /sys, else -EINVAL */
 int path_make_dirs(int root, const char *path, mode_t mode); /* mkdir -p; returns the last one as O_PATH */
 

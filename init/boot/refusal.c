@@ -8,25 +8,25 @@
 #include <sys/prctl.h>
 
 static const char remedy_cap[] = "docker run: add --cap-add SYS_ADMIN (and --cap-add NET_ADMIN).\n"
-                                 "Kubernetes: securityContext.capabilities.add: [\"SYS_ADMIN\", \"NET_ADMIN\"].";
+				 "Kubernetes: securityContext.capabilities.add: [\"SYS_ADMIN\", \"NET_ADMIN\"].";
 static const char remedy_apparmor[] =
-        "docker run: add --security-opt apparmor=unconfined, or load the AppArmor profile that comes with this project "
-        "on the host and name it there.\n"
-        "Kubernetes: securityContext.appArmorProfile.type: Unconfined (or Localhost with our profile).";
+	"docker run: add --security-opt apparmor=unconfined, or load the AppArmor profile that comes with this project "
+	"on the host and name it there.\n"
+	"Kubernetes: securityContext.appArmorProfile.type: Unconfined (or Localhost with our profile).";
 static const char remedy_selinux[] = "docker or podman run: add --security-opt label=disable, or --security-opt "
-                                     "label=type:TYPE with a type that may "
-                                     "mount, and mount the volume with :Z.\n"
-                                     "Kubernetes: securityContext.seLinuxOptions.type: TYPE (spc_t may).";
+				     "label=type:TYPE with a type that may "
+				     "mount, and mount the volume with :Z.\n"
+				     "Kubernetes: securityContext.seLinuxOptions.type: TYPE (spc_t may).";
 static const char remedy_seccomp[] =
-        "The container engine's seccomp profile does not know this system call: use Docker 20.10 or newer, or a "
-        "profile "
-        "that allows mount, move_mount, open_tree, fsopen, fsconfig, fsmount and mount_setattr with SYS_ADMIN "
-        "(--security-opt seccomp=FILE).";
+	"The container engine's seccomp profile does not know this system call: use Docker 20.10 or newer, or a "
+	"profile "
+	"that allows mount, move_mount, open_tree, fsopen, fsconfig, fsmount and mount_setattr with SYS_ADMIN "
+	"(--security-opt seccomp=FILE).";
 static const char remedy_kernel[] =
-        "The host's kernel must be Linux 5.6 or newer, and a real one: sandboxes like gVisor lack these system calls.";
+	"The host's kernel must be Linux 5.6 or newer, and a real one: sandboxes like gVisor lack these system calls.";
 static const char remedy_memory[] = "Give the container more memory.";
 static const char remedy_other[] =
-        "See the host's kernel log (dmesg, journalctl -k) for who refused it, and `zctl log` for what went before.";
+	"See the host's kernel log (dmesg, journalctl -k) for who refused it, and `zctl log` for what went before.";
 
 void refusal_explain(const struct refusal *r, char *who, size_t who_size, const char **remedy)
 {
@@ -84,6 +84,6 @@ int mount_failed(struct failure *f, int r, const char *what, const char *where)
 	refusal_look(-r, &facts);
 	refusal_explain(&facts, who, sizeof(who), &remedy);
 	return failure_set(f, r == -ENOMEM || r == -EAGAIN ? FAILURE_RETRY : FAILURE_FATAL, remedy,
-	                   "cannot mount %s on %s: %s%s%s%s", what, where, strerror(-r), who[0] ? " (refused by: " : "",
-	                   who, who[0] ? ")" : "");
+			   "cannot mount %s on %s: %s%s%s%s", what, where, strerror(-r), who[0] ? " (refused by: " : "",
+			   who, who[0] ? ")" : "");
 }

@@ -22,20 +22,20 @@ enum { ENTRIES_MAX = 100000 };
 #define SWEPT "run/zimbra-init.swept"
 
 static const char *const folders[] = {
-        "opt/zimbra/log",                 /* mailboxd, nginx, mysql, clamd, opendkim, zmconfigd, ... */
-        "opt/zimbra/zmstat/pid",          /* zmstat-* */
-        "opt/zimbra/data/ldap/state/run", /* slapd.pid, ldapi */
-        "opt/zimbra/data/sasl2/state",    /* saslauthd.pid, mux */
-        "opt/zimbra/data/postfix/spool/pid",
-        "opt/zimbra/data/postfix/spool/public",
-        "opt/zimbra/data/postfix/spool/private",
-        "opt/zimbra/data/tmp/mysql", /* mysql.sock */
-        "opt/zimbra/data/amavisd",
-        "opt/zimbra/data/amavisd/tmp",
-        "opt/zimbra/data/clamav",
-        "opt/zimbra/data/opendkim",
-        "opt/zimbra/data/dns",
-        "opt/zimbra/db",
+	"opt/zimbra/log",		  /* mailboxd, nginx, mysql, clamd, opendkim, zmconfigd, ... */
+	"opt/zimbra/zmstat/pid",	  /* zmstat-* */
+	"opt/zimbra/data/ldap/state/run", /* slapd.pid, ldapi */
+	"opt/zimbra/data/sasl2/state",	  /* saslauthd.pid, mux */
+	"opt/zimbra/data/postfix/spool/pid",
+	"opt/zimbra/data/postfix/spool/public",
+	"opt/zimbra/data/postfix/spool/private",
+	"opt/zimbra/data/tmp/mysql", /* mysql.sock */
+	"opt/zimbra/data/amavisd",
+	"opt/zimbra/data/amavisd/tmp",
+	"opt/zimbra/data/clamav",
+	"opt/zimbra/data/opendkim",
+	"opt/zimbra/data/dns",
+	"opt/zimbra/db",
 };
 
 static bool is_stale(int dir, const char *name)
@@ -51,7 +51,7 @@ static bool is_stale(int dir, const char *name)
 static unsigned sweep(int jail, const char *path)
 {
 	_cleanup_close_ int fd =
-	        path_openat2(jail, path, O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+		path_openat2(jail, path, O_RDONLY | O_DIRECTORY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 	unsigned removed = 0, failed = 0, seen = 0;
 	struct dirent *e;
 	DIR *dir;

@@ -21,8 +21,8 @@ struct level {
 static int open_level(int parent, const char *name, struct level *out)
 {
 	_cleanup_close_ int fd =
-	        path_openat2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-	                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+		path_openat2(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+			     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 
 	if (fd < 0)
 		return fd;

@@ -19,7 +19,7 @@ enum {
 	ZI_NETWORKS = 1024,    /* zimbraMtaMyNetworks */
 	ZI_ANSWERS_MAX = 8192, /* the answers file */
 	ZI_HISTORY_MAX = 1024 * 1024,
-	ZI_LAST_LINES = 30     /* of an installer's output, shown when it failed */
+	ZI_LAST_LINES = 30 /* of an installer's output, shown when it failed */
 };
 
 /* --- answers.c: pure --- */
@@ -36,7 +36,8 @@ struct zi_answers {
 	unsigned limit_mb, host_mb; /* memory of this container and of the machine; 0: unknown */
 };
 
-/* Bytes (buf ends with '\0'), -EINVAL and *bad = the key whose value has a character that the readers would act on, -E2BIG. */
+/* Bytes (buf ends with '\0'), -EINVAL and *bad = the key whose value has a character that the readers would act on,
+ * -E2BIG. */
 ssize_t zi_answers_render(const struct zi_answers *a, char *buf, size_t size, const char **bad);
 
 /* 6 to 128 of A-Z a-z 0-9 - _ . , : @ % + = / : what neither bash, Perl nor the shell behind su gives a meaning to. */
@@ -78,7 +79,8 @@ size_t zi_last_lines(const char *text, size_t len, size_t n);
 /* Overwrites every occurrence of a secret by '*'. */
 void zi_blank_secret(char *text, const char *secret);
 
-/* rsyslog.conf without the kernel log, which a container cannot read: bytes written, 0 if nothing had to change, -E2BIG. */
+/* rsyslog.conf without the kernel log, which a container cannot read: bytes written, 0 if nothing had to change,
+ * -E2BIG. */
 ssize_t zi_rsyslog_conf(const char *text, size_t len, char *out, size_t size);
 
 /* --- secret.c --- */
@@ -113,7 +115,7 @@ struct zi_sink {
 	int (*before_exec)(void);
 	char *output; /* gets stdout as text; NULL: to /dev/null */
 	size_t output_size;
-	int status;   /* a shell's number, afterwards */
+	int status; /* a shell's number, afterwards */
 	/* private */
 	pid_t pid;
 	int in, out;
@@ -139,7 +141,8 @@ int zi_history_void(int data);
 /* Runs a command of our own (a script without a variable part) as root in the jail; a shell's number or -errno. */
 int zi_jail_sh(const char *tag, int timeout_s, const char *script);
 
-/* The jail's root with what is mounted in it (/run, /tmp); the volume's where there is no jail. Never crosses into the jail. */
+/* The jail's root with what is mounted in it (/run, /tmp); the volume's where there is no jail. Never crosses into the
+ * jail. */
 int zi_jail_root(struct stage_ctx *ctx);
 
 /* --- domains.c --- */

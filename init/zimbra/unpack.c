@@ -130,7 +130,7 @@ int zi_release_hash(struct stage_ctx *ctx, struct zi_file *file, struct failure 
 	const char *path = config_str(ctx->cfg, CFG_ZIMBRA_RELEASE),
 		   *want = config_str(ctx->cfg, CFG_ZIMBRA_RELEASE_SHA256);
 	struct meter m = {ctx, "checking the release", file->size, -1};
-	char text[128];
+	char text[128] = "";
 	struct zi_sink sink = {.argv = sha256sum, .output = text, .output_size = sizeof(text)};
 	int r = zi_feed(file->fd, &sink, 1, show, &m);
 

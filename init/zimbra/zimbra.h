@@ -16,7 +16,7 @@ struct zimbra_service {
 	const char *pidfile[ZIMBRA_PIDFILES]; /* paths in the jail; the first that exists counts. NULL: none is known */
 	bool root_owned;		      /* the main process may run as root (postfix master, zmmailboxdmgr) */
 	bool essential; /* without it there is no mail service to speak of (zctl health --ready) */
-	bool system;			      /* not Zimbra's: rsyslog, cron */
+	bool system;	/* not Zimbra's: rsyslog, cron */
 };
 
 extern const struct zimbra_service zimbra_services[]; /* in start order; system daemons first: rsyslog, cron */
@@ -31,10 +31,12 @@ const struct zimbra_service *zimbra_service_find(const char *name);
  */
 int zimbra_service_pid(int root, const struct zimbra_service *s, uid_t zimbra, pid_t *pid);
 
-/* The zimbra user's uid from the jail's /etc/passwd; 0 and *uid, -ENOENT (no such user), -errno. Never answers uid 0. */
+/* The zimbra user's uid from the jail's /etc/passwd; 0 and *uid, -ENOENT (no such user), -errno. Never answers uid 0.
+ */
 int zimbra_user(int root, uid_t *uid);
 
-/* Pure. A pidfile: optional blanks, digits, then end, newline or blank (postfix pads its own). 2..4194304, else -EINVAL. */
+/* Pure. A pidfile: optional blanks, digits, then end, newline or blank (postfix pads its own). 2..4194304, else
+ * -EINVAL. */
 int zimbra_pidfile_parse(const char *text, size_t len, pid_t *pid);
 
 /* Pure. What `zmcontrol status` said, e.g. "\tmailbox                 Running". Unknown lines are skipped. */
@@ -44,11 +46,12 @@ struct zmcontrol_status {
 		char name[ZIMBRA_SERVICE_NAME]; /* "service webapp" stays as it is */
 		bool running;
 	} service[ZIMBRA_SERVICES_MAX];
-	bool from_cache; /* "Enabled services read from cache." */
-	bool timed_out;  /* "Timeout after 180 seconds" */
+	bool from_cache;  /* "Enabled services read from cache." */
+	bool timed_out;	  /* "Timeout after 180 seconds" */
 	bool no_services; /* "Cannot determine services - exiting" and its sisters */
 };
-/* 0; -ENODATA: it says nothing about services at all; -E2BIG: more than fit (the first ZIMBRA_SERVICES_MAX are there). */
+/* 0; -ENODATA: it says nothing about services at all; -E2BIG: more than fit (the first ZIMBRA_SERVICES_MAX are there).
+ */
 int zmcontrol_parse_status(const char *text, size_t len, struct zmcontrol_status *out);
 
 /* Pure. One line of `zmcontrol start|stop`: true and the service when it says that one is being started or stopped. */
@@ -62,7 +65,8 @@ extern const char *const zimbra_cmd_status[];
 
 /*
  * What is wrong with ZIMBRA_RELEASE itself (missing, an URL, not absolute), without looking at any file: for an early
- * word before a base system is made for nothing. 0, or -1 with FAILURE_FATAL. Only for a volume without an installation.
+ * word before a base system is made for nothing. 0, or -1 with FAILURE_FATAL. Only for a volume without an
+ * installation.
  */
 int release_setting_check(const struct config *cfg, struct failure *f);
 

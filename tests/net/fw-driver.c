@@ -167,7 +167,7 @@ static int run(const char *command, const char *argument, const struct fw_policy
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"tcp", required_argument, NULL, 't'},        {"udp", required_argument, NULL, 'u'},
+		{"tcp", required_argument, NULL, 't'},	      {"udp", required_argument, NULL, 'u'},
 		{"admin-from", required_argument, NULL, 'a'}, {"admin-public", no_argument, NULL, 'p'},
 		{"repeat", required_argument, NULL, 'r'},     {0},
 	};

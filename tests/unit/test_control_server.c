@@ -30,6 +30,10 @@ void daemon_stop(const char *who)
 	stops++;
 }
 
+void daemon_touched(void)
+{
+}
+
 int daemon_reload(const struct daemon_reload *r)
 {
 	reload = r;

@@ -32,51 +32,51 @@ static void filtered(void)
 static void refused(void)
 {
 	static const long calls[] = {
-	        SYS_mount,
-	        SYS_umount2,
-	        SYS_pivot_root,
-	        SYS_open_tree,
-	        SYS_move_mount,
-	        SYS_fsopen,
-	        SYS_fsconfig,
-	        SYS_fsmount,
-	        SYS_fspick,
-	        SYS_mount_setattr,
-	        467,
-	        SYS_chroot,
-	        SYS_setns,
-	        SYS_ptrace,
-	        SYS_process_vm_readv,
-	        SYS_kcmp,
-	        SYS_pidfd_getfd,
-	        SYS_bpf,
-	        SYS_open_by_handle_at,
-	        SYS_process_vm_writev,
-	        SYS_init_module,
-	        SYS_finit_module,
-	        SYS_delete_module,
-	        SYS_kexec_load,
-	        SYS_kexec_file_load,
-	        SYS_keyctl,
-	        SYS_add_key,
-	        SYS_request_key,
-	        SYS_perf_event_open,
-	        SYS_userfaultfd,
-	        SYS_io_uring_setup,
-	        SYS_io_uring_enter,
-	        SYS_syslog,
-	        SYS_reboot,
-	        SYS_swapon,
-	        SYS_swapoff,
-	        SYS_acct,
-	        SYS_quotactl,
-	        SYS_iopl,
-	        SYS_ioperm,
-	        SYS_settimeofday,
-	        SYS_clock_settime,
-	        SYS_adjtimex,
-	        SYS_sethostname,
-	        SYS_setdomainname,
+		SYS_mount,
+		SYS_umount2,
+		SYS_pivot_root,
+		SYS_open_tree,
+		SYS_move_mount,
+		SYS_fsopen,
+		SYS_fsconfig,
+		SYS_fsmount,
+		SYS_fspick,
+		SYS_mount_setattr,
+		467,
+		SYS_chroot,
+		SYS_setns,
+		SYS_ptrace,
+		SYS_process_vm_readv,
+		SYS_kcmp,
+		SYS_pidfd_getfd,
+		SYS_bpf,
+		SYS_open_by_handle_at,
+		SYS_process_vm_writev,
+		SYS_init_module,
+		SYS_finit_module,
+		SYS_delete_module,
+		SYS_kexec_load,
+		SYS_kexec_file_load,
+		SYS_keyctl,
+		SYS_add_key,
+		SYS_request_key,
+		SYS_perf_event_open,
+		SYS_userfaultfd,
+		SYS_io_uring_setup,
+		SYS_io_uring_enter,
+		SYS_syslog,
+		SYS_reboot,
+		SYS_swapon,
+		SYS_swapoff,
+		SYS_acct,
+		SYS_quotactl,
+		SYS_iopl,
+		SYS_ioperm,
+		SYS_settimeofday,
+		SYS_clock_settime,
+		SYS_adjtimex,
+		SYS_sethostname,
+		SYS_setdomainname,
 	};
 
 	filtered();
@@ -91,8 +91,8 @@ static void refused(void)
 
 static void namespaces(void)
 {
-	static const unsigned long flags[] = {CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,   CLONE_NEWUSER,
-	                                      CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWCGROUP};
+	static const unsigned long flags[] = {CLONE_NEWNS,  CLONE_NEWUTS, CLONE_NEWIPC,	  CLONE_NEWUSER,
+					      CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWCGROUP};
 
 	filtered();
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
@@ -261,7 +261,7 @@ static void capabilities(void **state)
 		kept |= 1ULL << jail_caps[i];
 	assert_int_equal(kept, 0xa00005fb);
 	assert_false(kept >> CAP_SYS_ADMIN & 1 || kept >> CAP_SYS_CHROOT & 1 || kept >> CAP_SYS_PTRACE & 1 ||
-	             kept >> CAP_MKNOD & 1 || kept >> CAP_NET_RAW & 1 || kept >> CAP_DAC_READ_SEARCH & 1);
+		     kept >> CAP_MKNOD & 1 || kept >> CAP_NET_RAW & 1 || kept >> CAP_DAC_READ_SEARCH & 1);
 }
 
 #define IN_CHILD(name)                                                                                                 \
@@ -300,18 +300,18 @@ static void run_no_jail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(run_refused),
-	        cmocka_unit_test(run_namespaces),
-	        cmocka_unit_test(run_terminals),
-	        cmocka_unit_test(run_families),
-	        cmocka_unit_test(run_personalities),
-	        cmocka_unit_test(run_foreign),
-	        cmocka_unit_test(run_init_process),
-	        cmocka_unit_test(run_ordinary),
-	        cmocka_unit_test(run_directory_on_stdin),
-	        cmocka_unit_test(run_no_jail),
-	        cmocka_unit_test(environment),
-	        cmocka_unit_test(capabilities),
+		cmocka_unit_test(run_refused),
+		cmocka_unit_test(run_namespaces),
+		cmocka_unit_test(run_terminals),
+		cmocka_unit_test(run_families),
+		cmocka_unit_test(run_personalities),
+		cmocka_unit_test(run_foreign),
+		cmocka_unit_test(run_init_process),
+		cmocka_unit_test(run_ordinary),
+		cmocka_unit_test(run_directory_on_stdin),
+		cmocka_unit_test(run_no_jail),
+		cmocka_unit_test(environment),
+		cmocka_unit_test(capabilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,12 +12,12 @@ static int next(const char *text, size_t *pos)
 static void lines(void **state)
 {
 	static const char text[] =
-	        "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
-	        "\n"
-	        "22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:5 master:1 propagate_from:2 - proc proc rw\n"
-	        "50 22 0:21 /sys /proc/sys ro,relatime - proc proc rw\n"
-	        "51 22 0:6 /a\\040b /with\\040blank\\011tab\\134x rw - tmpfs  ro,size=4k\n"
-	        "52 22 0:6 / /ro rw unbindable - tmpfs none ro";
+		"36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"
+		"\n"
+		"22 27 0:21 / /proc rw,nosuid,nodev,noexec,relatime shared:5 master:1 propagate_from:2 - proc proc rw\n"
+		"50 22 0:21 /sys /proc/sys ro,relatime - proc proc rw\n"
+		"51 22 0:6 /a\\040b /with\\040blank\\011tab\\134x rw - tmpfs  ro,size=4k\n"
+		"52 22 0:6 / /ro rw unbindable - tmpfs none ro";
 	size_t pos = 0;
 
 	(void)state;
@@ -48,19 +48,19 @@ static void lines(void **state)
 static void broken_lines(void **state)
 {
 	static const char *const bad[] = {
-	        "x",
-	        "36",
-	        "36 35",
-	        "36 35 98",
-	        "36 35 98: / / rw - a b c",
-	        "36 35 :0 / / rw - a b c",
-	        "36 35 98:0 / / rw",
-	        "36 35 98:0 / / rw -",
-	        "36 35 98:0 / / rw shared:1",
-	        "-1 35 98:0 / / rw - a b c",
-	        "99999999999 35 98:0 / / rw - a b c",
-	        "4294967296 35 98:0 / / rw - a b c",
-	        "36 35 98:0 / / rw - aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b c",
+		"x",
+		"36",
+		"36 35",
+		"36 35 98",
+		"36 35 98: / / rw - a b c",
+		"36 35 :0 / / rw - a b c",
+		"36 35 98:0 / / rw",
+		"36 35 98:0 / / rw -",
+		"36 35 98:0 / / rw shared:1",
+		"-1 35 98:0 / / rw - a b c",
+		"99999999999 35 98:0 / / rw - a b c",
+		"4294967296 35 98:0 / / rw - a b c",
+		"36 35 98:0 / / rw - aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b c",
 	};
 
 	(void)state;
@@ -76,7 +76,7 @@ static void broken_lines(void **state)
 static void cut_escapes(void **state)
 {
 	static const char *const texts[] = {"1 2 0:1 \\", "1 2 0:1 \\0", "1 2 0:1 \\04", "1 2 0:1 / /a\\04 rw - a b c",
-	                                    "1 2 0:1 / /a\\999 rw - a b c"};
+					    "1 2 0:1 / /a\\999 rw - a b c"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -137,16 +137,16 @@ static void refusals(void **state)
 		struct refusal r;
 		const char *who, *remedy;
 	} t[] = {
-	        {{EPERM, false, true, "docker-default (enforce)"}, "SYS_ADMIN", "--cap-add SYS_ADMIN"},
-	        {{EACCES, true, true, "docker-default (enforce)"},
-	         "AppArmor profile \"docker-default",
-	         "apparmor=unconfined"},
-	        {{EACCES, true, true, "system_u:system_r:container_t:s0:c1,c2"}, "SELinux", "label=disable"},
-	        {{EPERM, true, true, "unconfined"}, "seccomp", "--security-opt seccomp="},
-	        {{EPERM, true, true, "docker-default (enforce)"}, "seccomp", "--security-opt seccomp="},
-	        {{EPERM, true, false, ""}, "", "dmesg"},
-	        {{ENOSYS, true, true, ""}, "", "Linux 5.6"},
-	        {{EINVAL, true, true, ""}, "", "dmesg"},
+		{{EPERM, false, true, "docker-default (enforce)"}, "SYS_ADMIN", "--cap-add SYS_ADMIN"},
+		{{EACCES, true, true, "docker-default (enforce)"},
+		 "AppArmor profile \"docker-default",
+		 "apparmor=unconfined"},
+		{{EACCES, true, true, "system_u:system_r:container_t:s0:c1,c2"}, "SELinux", "label=disable"},
+		{{EPERM, true, true, "unconfined"}, "seccomp", "--security-opt seccomp="},
+		{{EPERM, true, true, "docker-default (enforce)"}, "seccomp", "--security-opt seccomp="},
+		{{EPERM, true, false, ""}, "", "dmesg"},
+		{{ENOSYS, true, true, ""}, "", "Linux 5.6"},
+		{{EINVAL, true, true, ""}, "", "dmesg"},
 	};
 
 	(void)state;
@@ -164,9 +164,9 @@ static void refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(lines),      cmocka_unit_test(broken_lines), cmocka_unit_test(cut_escapes),
-	        cmocka_unit_test(long_paths), cmocka_unit_test(below),        cmocka_unit_test(own),
-	        cmocka_unit_test(refusals),
+		cmocka_unit_test(lines),      cmocka_unit_test(broken_lines), cmocka_unit_test(cut_escapes),
+		cmocka_unit_test(long_paths), cmocka_unit_test(below),	      cmocka_unit_test(own),
+		cmocka_unit_test(refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,12 +7,12 @@
 #define TAIL   "# Written by zimbra-init at every start. Further entries: docker run --add-host, or hostAliases.\n"
 
 static const char docker_hosts[] = "127.0.0.1\tlocalhost\n"
-                                   "::1\tlocalhost ip6-localhost ip6-loopback\n"
-                                   "fe00::0\tip6-localnet\n"
-                                   "ff00::0\tip6-mcastprefix\n"
-                                   "ff02::1\tip6-allnodes\n"
-                                   "ff02::2\tip6-allrouters\n"
-                                   "172.17.0.2\tmail.example.com mail\n";
+				   "::1\tlocalhost ip6-localhost ip6-loopback\n"
+				   "fe00::0\tip6-localnet\n"
+				   "ff00::0\tip6-mcastprefix\n"
+				   "ff02::1\tip6-allnodes\n"
+				   "ff02::2\tip6-allrouters\n"
+				   "172.17.0.2\tmail.example.com mail\n";
 
 static struct names_facts facts_of(const char *fqdn, const char *const *addresses)
 {
@@ -58,15 +58,15 @@ static void ipv6_only(void **state)
 static void both(void **state)
 {
 	struct names_facts f =
-	        facts_of("mail.example.com",
-	                 (const char *const[]){"127.0.0.1", "fe80::1", "2001:db8::2", "172.17.0.2", "fd00::2",
-	                                       "10.0.0.5", "::1", "2001:DB8:0::2", "169.254.1.1", "x", NULL});
+		facts_of("mail.example.com",
+			 (const char *const[]){"127.0.0.1", "fe80::1", "2001:db8::2", "172.17.0.2", "fd00::2",
+					       "10.0.0.5", "::1", "2001:DB8:0::2", "169.254.1.1", "x", NULL});
 
 	(void)state;
 	assert_int_equal(f.n, 4);
 	golden(&f, "",
 	       HEAD "172.17.0.2 mail.example.com mail\n10.0.0.5 mail.example.com mail\n"
-	            "2001:db8::2 mail.example.com mail\nfd00::2 mail.example.com mail\n" MIDDLE TAIL);
+		    "2001:db8::2 mail.example.com mail\nfd00::2 mail.example.com mail\n" MIDDLE TAIL);
 }
 
 static void no_address(void **state)
@@ -97,12 +97,12 @@ static void extra_entries(void **state)
 	       "10.0.0.2 bad_name $(x) good\r\n"
 	       "2001:db8::9 six",
 	       HEAD "10.1.2.3 mail.example.com mail\n" MIDDLE
-	            "10.1.2.3 zimbra-0.zimbra.mail.svc.cluster.local zimbra-0\n"
-	            "10.9.9.9 backup.example.net backup\n"
-	            "127.0.0.1 loop.example.net\n"
-	            "203.0.113.1 other.example.com\n"
-	            "10.0.0.2 good\n"
-	            "2001:db8::9 six\n" TAIL);
+		    "10.1.2.3 zimbra-0.zimbra.mail.svc.cluster.local zimbra-0\n"
+		    "10.9.9.9 backup.example.net backup\n"
+		    "127.0.0.1 loop.example.net\n"
+		    "203.0.113.1 other.example.com\n"
+		    "10.0.0.2 good\n"
+		    "2001:db8::9 six\n" TAIL);
 }
 
 static void chooses(void **state)
@@ -113,21 +113,21 @@ static void chooses(void **state)
 		int r;
 		const char *fqdn;
 	} t[] = {
-	        {"a.example.com", "b.example.com", "c.example.com", "", 0, "a.example.com"},
-	        {"", "b.example.com", "c.example.com", "", 0, "b.example.com"},
-	        {"", "", "C.Example.com.", "", 0, "c.example.com"},
-	        {"", "", "pod-0", k8s, 0, "pod-0.mail.ns.svc.cluster.local"},
-	        {"", "", "other", k8s, -ENOENT, ""},
-	        {"", "", "po", k8s, -ENOENT, ""},
-	        {"", "", "d0c0ffee", "10.1.2.3 d0c0ffee\n", -ENOENT, ""},
-	        {"", "", "mail", "10.9.9.9 mail.example.com mail\n", -ENOENT, ""}, /* not our address */
-	        {"", "", "", "", -ENOENT, ""},
-	        {"mail", "b.example.com", "c.example.com", "", -EINVAL, ""},
-	        {"", "", "under_score.example.com", "", -EINVAL, ""},
-	        {"192.0.2.1", "", "", "", -EINVAL, ""},
-	        {"-a.example.com", "", "", "", -EINVAL, ""},
-	        {"a..com", "", "", "", -EINVAL, ""},
-	        {"a.example.com\nevil", "", "", "", -EINVAL, ""},
+		{"a.example.com", "b.example.com", "c.example.com", "", 0, "a.example.com"},
+		{"", "b.example.com", "c.example.com", "", 0, "b.example.com"},
+		{"", "", "C.Example.com.", "", 0, "c.example.com"},
+		{"", "", "pod-0", k8s, 0, "pod-0.mail.ns.svc.cluster.local"},
+		{"", "", "other", k8s, -ENOENT, ""},
+		{"", "", "po", k8s, -ENOENT, ""},
+		{"", "", "d0c0ffee", "10.1.2.3 d0c0ffee\n", -ENOENT, ""},
+		{"", "", "mail", "10.9.9.9 mail.example.com mail\n", -ENOENT, ""}, /* not our address */
+		{"", "", "", "", -ENOENT, ""},
+		{"mail", "b.example.com", "c.example.com", "", -EINVAL, ""},
+		{"", "", "under_score.example.com", "", -EINVAL, ""},
+		{"192.0.2.1", "", "", "", -EINVAL, ""},
+		{"-a.example.com", "", "", "", -EINVAL, ""},
+		{"a..com", "", "", "", -EINVAL, ""},
+		{"a.example.com\nevil", "", "", "", -EINVAL, ""},
 	};
 
 	(void)state;
@@ -135,8 +135,8 @@ static void chooses(void **state)
 		struct names_facts f = facts_of(NULL, (const char *const[]){"10.1.2.3", NULL});
 
 		assert_int_equal(
-		        names_choose(&f, t[i].external, t[i].ours, t[i].kernel, t[i].hosts, strlen(t[i].hosts)),
-		        t[i].r);
+			names_choose(&f, t[i].external, t[i].ours, t[i].kernel, t[i].hosts, strlen(t[i].hosts)),
+			t[i].r);
 		assert_string_equal(f.fqdn, t[i].fqdn);
 	}
 }
@@ -182,9 +182,9 @@ static void many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(ipv4_only),  cmocka_unit_test(ipv6_only),     cmocka_unit_test(both),
-	        cmocka_unit_test(no_address), cmocka_unit_test(extra_entries), cmocka_unit_test(chooses),
-	        cmocka_unit_test(valid),      cmocka_unit_test(many),
+		cmocka_unit_test(ipv4_only),  cmocka_unit_test(ipv6_only),     cmocka_unit_test(both),
+		cmocka_unit_test(no_address), cmocka_unit_test(extra_entries), cmocka_unit_test(chooses),
+		cmocka_unit_test(valid),      cmocka_unit_test(many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -346,19 +346,19 @@ static void crosses_no_mount(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(reads),
-	        TEST(reads_planted),
-	        TEST(reads_no_kernel_files),
-	        TEST(writes),
-	        TEST(writes_over_planted),
-	        TEST(writes_not_over_folders),
-	        TEST(keeps_out_of_app),
-	        TEST(makes_dirs),
-	        TEST(claims),
-	        TEST(unlinks),
-	        TEST(removes_trees),
-	        TEST(removes_deep_trees),
-	        TEST(crosses_no_mount),
+		TEST(reads),
+		TEST(reads_planted),
+		TEST(reads_no_kernel_files),
+		TEST(writes),
+		TEST(writes_over_planted),
+		TEST(writes_not_over_folders),
+		TEST(keeps_out_of_app),
+		TEST(makes_dirs),
+		TEST(claims),
+		TEST(unlinks),
+		TEST(removes_trees),
+		TEST(removes_deep_trees),
+		TEST(crosses_no_mount),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 # release's packages. Called as Zimbra's: from its own folder, as root. With a
 # defaults file it asks nothing; -s stops before zmsetup.pl.
 
+# shellcheck source-path=SCRIPTDIR disable=SC2034 # read by the files that are sourced
+
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 umask 022
