@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sys/types.h>
 
-enum { PIPE_BYTES = 65536 /* pipe(7): its capacity, so what a child wrote before it died is within it */ };
+enum {
+	BYTES_A_TURN = 4096, /* up to as many lines: a child that floods us gets its turn, not all of them */
+	PIPE_BYTES = 65536   /* pipe(7): its capacity, so what a child wrote before it died is within it */
+};
 
 static void hand_out(struct child *c, const char *line, size_t len)
 {
@@ -20,13 +23,10 @@ static void hand_out(struct child *c, const char *line, size_t len)
 		logring_relay(c->tag, line, len);
 }
 
-/*
- * Reads what there is, at most a full pipe: a child that writes faster than this reads must not keep PID 1 from
- * everything else. A line longer than the buffer comes in pieces.
- */
-static void read_output(struct child *c)
+/* Reads what there is, at most about `most` bytes. A line longer than the buffer comes in pieces. */
+static void read_output(struct child *c, size_t most)
 {
-	for (size_t taken = 0; taken < PIPE_BYTES;) {
+	for (size_t taken = 0; taken < most;) {
 		ssize_t n = read(c->output.fd, c->buf + c->used, sizeof(c->buf) - c->used);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -59,7 +59,7 @@ static void read_output(struct child *c)
 static void output_ready(struct loop_watch *w, uint32_t ev)
 {
 	(void)ev;
-	read_output(w->arg);
+	read_output(w->arg, BYTES_A_TURN);
 }
 
 static void died(void *arg, pid_t pid, int status)
@@ -68,7 +68,7 @@ static void died(void *arg, pid_t pid, int status)
 
 	(void)pid;
 	if (c->output.fd >= 0)
-		read_output(c);
+		read_output(c, PIPE_BYTES);
 	if (c->used)
 		hand_out(c, c->buf, c->used);
 	c->used = 0;

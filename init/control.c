@@ -42,7 +42,7 @@ static void drop(struct client *c)
 	c->used = false;
 }
 
-/* One packet; false if the client does not take it (it is dropped then: nobody waits for a slow reader). */
+/* One packet; false if the client does not take it now (EAGAIN), or is gone and dropped. */
 static bool send_packet(struct client *c, int code, unsigned flags, const char *text, size_t len)
 {
 	struct control_reply r = {.magic = CONTROL_MAGIC,
@@ -61,20 +61,25 @@ static bool send_packet(struct client *c, int code, unsigned flags, const char *
 	return false;
 }
 
+/* One packet, or the client goes: it asks without reading. */
+static void reply(struct client *c, int code, const char *text, size_t len)
+{
+	if (!send_packet(c, code, 0, text, len) && c->used)
+		drop(c);
+}
+
 static void answer(struct client *c, int code, json_t *json)
 {
 	_cleanup_free_ char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
+	size_t len = text ? strlen(text) : 0;
 
 	json_decref(json);
-	if (!text) {
-		(void)send_packet(c, -ENOMEM, 0, "", 0);
-		return;
-	}
-	size_t len = strlen(text);
-	if (len + sizeof(struct control_reply) > CONTROL_REPLY_MAX)
-		(void)send_packet(c, -EMSGSIZE, 0, "", 0);
+	if (!text)
+		reply(c, -ENOMEM, "", 0);
+	else if (len + sizeof(struct control_reply) > CONTROL_REPLY_MAX)
+		reply(c, -EMSGSIZE, "", 0);
 	else
-		(void)send_packet(c, code, 0, text, len);
+		reply(c, code, text, len);
 }
 
 /* --- the log --------------------------------------------------------------------------------------------------- */
@@ -156,7 +161,7 @@ static void start_reload(struct client *c)
 	static const struct daemon_reload told = {reload_changed, reload_finished, NULL};
 
 	if (reload.changed) {
-		(void)send_packet(c, -EBUSY, 0, "", 0);
+		reply(c, -EBUSY, "", 0);
 		return;
 	}
 	reload.changed = json_array();
@@ -167,7 +172,7 @@ static void start_reload(struct client *c)
 	json_decref(reload.changed);
 	reload.changed = NULL;
 	reload.client = NULL;
-	(void)send_packet(c, r, 0, "", 0);
+	reply(c, r, "", 0);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- */
@@ -195,7 +200,7 @@ static void serve(struct client *c, const struct control_args *a)
 		if (json)
 			answer(c, healthy ? 0 : 1, json);
 		else
-			(void)send_packet(c, -EINVAL, 0, "", 0);
+			reply(c, -EINVAL, "", 0);
 		break;
 	case CONTROL_LOG:
 		start_log(c, a);
@@ -214,7 +219,7 @@ static void serve(struct client *c, const struct control_args *a)
 		       json_pack("{s:i, s:s, s:i}", "schema", VIEW_SCHEMA, "version", VERSION, "pid", (int)getpid()));
 		break;
 	default:
-		(void)send_packet(c, -EOPNOTSUPP, 0, "", 0);
+		reply(c, -EOPNOTSUPP, "", 0);
 		break;
 	}
 }
@@ -238,7 +243,7 @@ static void client_ready(struct loop_watch *w, uint32_t ev)
 	}
 	int r = (size_t)n > sizeof(packet) ? -EMSGSIZE : control_parse_request(packet, (size_t)n, &args);
 	if (r < 0)
-		(void)send_packet(c, r, 0, "", 0);
+		reply(c, r, "", 0);
 	else
 		serve(c, &args);
 	daemon_touched();

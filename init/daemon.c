@@ -266,6 +266,22 @@ int daemon_reload(const struct daemon_reload *r)
 	return reload_start(cfg, env->settings, opened, r);
 }
 
+/* One line a second: the log must not be somebody's to fill. */
+static void log_refused(int sig, uint32_t pid)
+{
+	static int64_t last;
+	static unsigned long more;
+
+	if (last && now_ms() - last < 1000) {
+		more++;
+		return;
+	}
+	log_warn("signal", "SIG%s from process %u of the installation is ignored (and %lu before it)",
+		 signals_name(sig), pid, more);
+	last = now_ms();
+	more = 0;
+}
+
 static void signalled(const struct signalfd_siginfo *si)
 {
 	static const struct daemon_reload log_reload = {reload_told, reload_done, NULL};
@@ -273,8 +289,7 @@ static void signalled(const struct signalfd_siginfo *si)
 	char who[16];
 
 	if (!signals_trusted(si, signals_root_is_ours)) {
-		log_warn("signal", "SIG%s from process %u of the installation is ignored", signals_name(sig),
-			 si->ssi_pid);
+		log_refused(sig, si->ssi_pid);
 		return;
 	}
 	/* A one-shot command is what the user talks to; everything that can be forwarded goes there. */

@@ -7,6 +7,7 @@
 
 enum {
 	WATCHED = 64,
+	A_ROUND = 4096,	    /* then somebody else gets a turn; signals.c comes back */
 	NAMES_A_SECOND = 32 /* reading a name costs more than reaping; a storm of orphans gets no more than these */
 };
 
@@ -115,7 +116,7 @@ unsigned reaper_run(void)
 	bool orphans = false;
 	unsigned reaped = 0;
 
-	for (;;) {
+	while (reaped < A_ROUND) {
 		siginfo_t info = {0};
 		char name[REAPER_COMM] = "";
 		/* Looked at before it is taken, while /proc still knows its name. */

@@ -23,7 +23,8 @@ typedef void reaper_told(void *arg, pid_t pid, int status);
 int reaper_watch(pid_t pid, reaper_told *told, void *arg); /* -ENOSPC: 64 at once */
 void reaper_forget(pid_t pid, const void *arg);
 
-/* At every wake-up by SIGCHLD: until nothing is left to reap (SIGCHLD coalesces). Returns how many there were. */
+/* At every wake-up by SIGCHLD: until nothing is left to reap (SIGCHLD coalesces), or 4096 were: call again if it was
+ * anything at all. Returns how many. */
 unsigned reaper_run(void);
 /* Called after a round that reaped at least one process that nobody had registered. */
 void reaper_on_orphan(void (*told)(void));

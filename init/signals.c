@@ -48,11 +48,7 @@ void signals_reset_in_child(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void rested(struct loop_timer *t)
-{
-	(void)t;
-	(void)loop_change(&watch, EPOLLIN);
-}
+static void rested(struct loop_timer *t);
 
 /* A storm: many at once, or one after the other with nothing between. */
 static void rest_in_storm(unsigned reaped)
@@ -74,21 +70,35 @@ static void rest_in_storm(unsigned reaped)
 	loop_timer_set(&rest, SIGNALS_REST_MS);
 }
 
-static void ready(struct loop_watch *w, uint32_t ev)
+/* child: reap in any case; a round that ended at its bound has used up the signal for those that are left. */
+static void take_signals(bool child)
 {
 	struct signalfd_siginfo si[16];
-	bool child = false;
+	ssize_t n = read(watch.fd, si, sizeof(si));
 
-	(void)ev;
-	ssize_t n = read(w->fd, si, sizeof(si));
 	for (size_t i = 0; n > 0 && i < (size_t)n / sizeof(si[0]); i++) {
 		if (si[i].ssi_signo == SIGCHLD)
 			child = true;
 		else
 			on_signal(&si[i]);
 	}
-	if (child)
-		rest_in_storm(on_child());
+	unsigned reaped = child ? on_child() : 0;
+	if (reaped)
+		rest_in_storm(reaped);
+}
+
+static void rested(struct loop_timer *t)
+{
+	(void)t;
+	(void)loop_change(&watch, EPOLLIN);
+	take_signals(true);
+}
+
+static void ready(struct loop_watch *w, uint32_t ev)
+{
+	(void)w;
+	(void)ev;
+	take_signals(false);
 }
 
 int signals_open(void (*told)(const struct signalfd_siginfo *), unsigned (*chld)(void))

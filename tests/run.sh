@@ -22,7 +22,8 @@ unset PYTHONPATH PYTHONHOME PYTEST_ADDOPTS CMOCKA_TEST_FILTER
 
 passed=0 failed=0 skipped=0
 failures=() skips=() durations=()
-running=
+running=""
+begin=""
 
 say() { printf '%s\n' "$*"; }
 fail() { # WHAT
@@ -41,13 +42,25 @@ limited() { # SECONDS COMMAND...
 	return "$code"
 }
 
+report() {
+	local text
+	say "== result"
+	for text in "${skips[@]}"; do say "  skipped  $text"; done
+	for text in "${failures[@]}"; do say "  FAILED   $text"; done
+	[[ $failed -eq 0 ]] || say "  again with the same random parts: make test TEST_SEED=$TEST_SEED"
+	for text in "${durations[@]}"; do say "  took     $text"; done
+	say "  took     all $(took "$begin")"
+	say "$passed passed, $failed failed, $skipped skipped"
+}
+
 stop() {
 	trap - INT TERM HUP
 	if [[ -n $running ]]; then
 		kill -TERM "$running" 2>/dev/null
 		wait "$running"
 	fi
-	say "interrupted"
+	fail "interrupted"
+	report
 	exit 130
 }
 trap stop INT TERM HUP
@@ -210,9 +223,9 @@ part_e2e() {
 
 parts=("$@")
 [[ ${#parts[@]} -gt 0 ]] || parts=(unit net e2e)
+begin=$(now)
 mkdir --parents "$results"
 say "TEST_SEED=$TEST_SEED${SOAK:+ SOAK=$SOAK}"
-begin=$(now)
 for part in "${parts[@]}"; do
 	[[ $part =~ ^(unit|net|e2e)$ ]] || { say "run.sh: no such part: $part (unit net e2e)"; exit 2; }
 	say "== $part"
@@ -222,11 +235,5 @@ for part in "${parts[@]}"; do
 done
 
 [[ $((passed + failed + skipped)) -gt 0 ]] || fail "nothing ran"
-say "== result"
-for text in "${skips[@]}"; do say "  skipped  $text"; done
-for text in "${failures[@]}"; do say "  FAILED   $text"; done
-[[ $failed -eq 0 ]] || say "  again with the same random parts: make test TEST_SEED=$TEST_SEED"
-for text in "${durations[@]}"; do say "  took     $text"; done
-say "  took     all $(took "$begin")"
-say "$passed passed, $failed failed, $skipped skipped"
+report
 [[ $failed -eq 0 ]]

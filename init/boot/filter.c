@@ -5,6 +5,7 @@
  */
 #include "jail_private.h"
 
+#include <fcntl.h>
 #include <linux/personality.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -152,14 +153,30 @@ static int protect_init(scmp_filter_ctx ctx)
 {
 	int r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_CMP64(0, SCMP_CMP_NE, 0));
 
-	/* A signal to PID 1 with a sender of the caller's choice; with siginfo through a pidfd: to anybody. */
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(rt_sigqueueinfo), 1, low32(0, ~0ULL, 1));
-	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(rt_tgsigqueueinfo), 1, low32(0, ~0ULL, 1));
-	return r ? r
-		 : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(pidfd_send_signal), 1,
-				    SCMP_CMP64(2, SCMP_CMP_NE, 0));
+	/*
+	 * No signal to PID 1 at all, though it would not obey: a pending one swallows the next of the same number, so a
+	 * loop of TERM from here would keep the engine's own TERM out (signal(7), standard signals do not queue). An
+	 * owner of I/O signals (F_SETOWN_EX, in memory) could be PID 1, hence no choice of the signal either. kill(-1)
+	 * spares PID 1, and it shares its process group with nobody in here.
+	 */
+	const struct {
+		int call;
+		unsigned nargs;
+		struct scmp_arg_cmp arg[2];
+	} signals[] = {
+		{SCMP_SYS(kill), 2, {low32(0, ~0ULL, 1), SCMP_CMP64(1, SCMP_CMP_NE, 0)}},
+		{SCMP_SYS(tkill), 2, {low32(0, ~0ULL, 1), SCMP_CMP64(1, SCMP_CMP_NE, 0)}},
+		{SCMP_SYS(tgkill), 2, {low32(0, ~0ULL, 1), SCMP_CMP64(2, SCMP_CMP_NE, 0)}},
+		{SCMP_SYS(tgkill), 2, {low32(1, ~0ULL, 1), SCMP_CMP64(2, SCMP_CMP_NE, 0)}},
+		{SCMP_SYS(rt_sigqueueinfo), 1, {low32(0, ~0ULL, 1)}},
+		{SCMP_SYS(rt_tgsigqueueinfo), 1, {low32(0, ~0ULL, 1)}},
+		{SCMP_SYS(fcntl), 2, {low32(1, ~0ULL, F_SETSIG), SCMP_CMP64(2, SCMP_CMP_NE, 0)}},
+	};
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(signals); i++)
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), signals[i].call, signals[i].nargs,
+					   signals[i].arg);
+	/* By descriptor, which may be PID 1's. ENOSYS: the few who use it fall back to kill(2). */
+	return r ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(pidfd_send_signal), 0);
 }
 
 /*

@@ -163,10 +163,18 @@ static void init_process(void)
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &rl), 0);
 	REFUSED(EPERM, syscall(SYS_rt_sigqueueinfo, 1, SIGWINCH, &info));
 	REFUSED(EPERM, syscall(SYS_rt_tgsigqueueinfo, 1, 1, SIGWINCH, &info));
-	REFUSED(EPERM, syscall(SYS_pidfd_send_signal, -1, SIGWINCH, &info, 0));
-	REFUSED(EBADF, syscall(SYS_pidfd_send_signal, -1, SIGWINCH, NULL, 0));
+	REFUSED(ENOSYS, syscall(SYS_pidfd_send_signal, -1, SIGWINCH, NULL, 0));
+	REFUSED(EPERM, kill(1, SIGWINCH));
+	REFUSED(EPERM, syscall(SYS_kill, 0x700000001UL, SIGWINCH)); /* the kernel looks at the low half */
+	REFUSED(EPERM, syscall(SYS_tkill, 1, SIGWINCH));
+	REFUSED(EPERM, syscall(SYS_tgkill, 1, 1, SIGWINCH));
+	REFUSED(EPERM, fcntl(STDERR_FILENO, F_SETSIG, SIGTERM));
+	CHECK_EQ(fcntl(STDERR_FILENO, F_SETSIG, 0), 0);
 	(void)signal(SIGWINCH, SIG_IGN);
 	CHECK_EQ(syscall(SYS_rt_sigqueueinfo, getpid(), SIGWINCH, &info), 0);
+	CHECK_EQ(kill(getpid(), SIGWINCH), 0);
+	CHECK(kill(1, 0) == 0 ||
+	      errno == EPERM); /* asking is no signal: not ours to refuse, but perhaps the kernel's */
 }
 
 /* The 32-bit entry and x32: all of it is refused. getpid is 20 there. */
