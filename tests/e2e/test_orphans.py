@@ -1,0 +1,48 @@
+"""Orphans are reaped, thousands of them, and are never taken for a service's death."""
+
+import re
+
+from box import SOAK, wait_for
+
+ORPHANS = 20000 if SOAK else 2000
+MANY = "i=0; while [ $i -lt {n} ]; do ( {what} & ) ; i=$((i+1)); done"
+
+
+def reaped(server):
+    news = server.since_now()
+    server.signal("USR1")
+    line = wait_for("the count", lambda: next((x for x in news() if "processes reaped" in x), None), 20)
+    return int(re.search(r"(\d+) processes reaped", line).group(1))
+
+
+def zombies(server):
+    return server.exec("sh", "-c", "grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null; true").stdout.split()
+
+
+def test_orphans_of_docker_exec(healthy):
+    before = reaped(healthy)
+    healthy.exec("sh", "-c", MANY.format(n=ORPHANS, what="exit 3"), timeout=900)
+    wait_for("no zombie", lambda: not zombies(healthy), 30)
+    assert reaped(healthy) - before >= ORPHANS
+
+
+def test_orphans_that_die_at_once_together(healthy):
+    """Three hundred that sleep, killed by one signal."""
+    healthy.exec("sh", "-c", MANY.format(n=300, what="exec sleep 77777") + "; sleep 0.5")
+    before = reaped(healthy)
+    healthy.exec("sh", "-c", "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in 'sleep 77777 ') kill -9 ${p#/proc/};; esac; done")
+    wait_for("300 deaths", lambda: reaped(healthy) - before >= 300 and not zombies(healthy), 30)
+    deaths = healthy.status()["deaths"]
+    assert {"name": "sleep", "status": "signal 9 KILL"} in [{"name": d["name"], "status": d["status"]} for d in deaths]
+    assert "LAST DEATHS" in healthy.zctl("status").stdout
+
+
+def test_orphans_of_the_jail(healthy):
+    before = reaped(healthy)
+    healthy.jail("sh", "-c", MANY.format(n=500, what="exit 4"))
+    wait_for("500 deaths", lambda: reaped(healthy) - before >= 500 and not zombies(healthy), 30)
+
+
+def test_deaths_have_a_name_and_a_reason(healthy):
+    healthy.exec("sh", "-c", "(sh -c 'exit 42' &)")
+    wait_for("exit 42", lambda: [d for d in healthy.status()["deaths"] if d["status"] == "exit 42" and d["name"] == "sh"], 20)
