@@ -214,6 +214,10 @@ static void boot_failed(const struct failure *f, int64_t retry_in_ms)
 	}
 	/* Nothing that time heals, or somebody waits at a terminal: say it and go. */
 	exit_code = f->kind == FAILURE_FATAL ? EXIT_CONFIG : EXIT_BOOT_FAILED;
+	if (mode == DAEMON_COMMAND) {
+		logring_echo(true);
+		failure_log(f, NULL);
+	}
 	begin_stop();
 }
 
@@ -359,8 +363,10 @@ static int lock_volume(void)
 	return fd; /* a file system without locks (ENOLCK) is used without */
 }
 
+/* The log of a one-shot command is not shown, so that its output is its own; but why it does not run is. */
 static int say_failure(void)
 {
+	logring_echo(true);
 	failure_log(&failure, NULL);
 	logring_drain(1000);
 	return EXIT_CONFIG;

@@ -8,7 +8,7 @@
 
 enum { PIDS_MAX = 4096 };
 
-/* Calls for every live descendant; false from each() ends the walk. */
+/* Calls for every one of "everybody" that lives; false from each() ends the walk. */
 static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info, void *arg), void *arg)
 {
 	static struct {
@@ -23,7 +23,7 @@ static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info
 	for (struct dirent *e; n < PIDS_MAX && (e = readdir(dir));) {
 		struct proc_info info;
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (pid <= 0 || proc_read(pid, &info) < 0 || info.zombie)
+		if (pid <= 0 || pid == getpid() || proc_read(pid, &info) < 0 || info.zombie)
 			continue;
 		all[n].pid = pid;
 		all[n].parent = info.parent;
@@ -35,7 +35,7 @@ static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info
 	for (bool more = true; more;) {
 		more = false;
 		for (size_t i = 0; i < n; i++) {
-			bool ours = all[i].parent == getpid();
+			bool ours = getpid() == 1 || all[i].parent == getpid();
 			for (size_t j = 0; j < n && !ours; j++)
 				ours = all[j].ours && all[j].pid == all[i].parent;
 			if (ours && !all[i].ours)

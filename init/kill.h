@@ -7,5 +7,5 @@
 #include "util.h"
 
 void kill_everything(int sig);
-bool kill_anyone_left(void); /* a descendant that is not a zombie; processes of `docker exec` are not ours */
+bool kill_anyone_left(void);		 /* somebody who is not a zombie; as PID 1 also what `docker exec` started */
 void kill_list(char *text, size_t size); /* "nginx(12) java(34)", for the log */

@@ -153,6 +153,12 @@ void logring_relay(const char *tag, const char *line, size_t len)
 		add_line(clean, len);
 }
 
+void logring_echo(bool to_stderr)
+{
+	echo = to_stderr;
+	echoed = end;
+}
+
 void logring_on_line(void (*told)(void))
 {
 	listener = told;

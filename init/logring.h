@@ -15,6 +15,9 @@ enum { LOGRING_SIZE = 131072 };
 /* Takes over log_line() of this process. echo: copy lines to stderr (one-shot commands keep it for themselves). */
 int logring_open(bool echo);
 
+/* From now on: copy to stderr, or no more. */
+void logring_echo(bool echo);
+
 /* A line of a child, without '\n': cleaned, cut, with the tag before it unless tag is NULL. */
 void logring_relay(const char *tag, const char *line, size_t len);
 

@@ -17,6 +17,7 @@ enum {
 	TERM_GRACE_MS = 10 * 1000,
 	KILL_GRACE_MS = 5 * 1000, /* a process in uninterruptible sleep does not die; we go all the same */
 	UNMOUNT_MS = 10 * 1000,
+	LOOK_MS = 100,
 	HURRY_MS = 5 * 1000 /* what a second TERM leaves to each phase */
 };
 
@@ -25,7 +26,7 @@ static const struct config *cfg;
 static bool zimbra, killed;
 static void (*on_done)(bool killed);
 static struct child script = {.output = {.fd = -1}}, unmounter = {.output = {.fd = -1}};
-static struct loop_timer deadline, escalate;
+static struct loop_timer deadline, escalate, look;
 static int64_t began;
 static char doing[160];
 
@@ -98,6 +99,14 @@ static void kill_now(struct loop_timer *t)
 	loop_timer_set(&deadline, KILL_GRACE_MS);
 }
 
+/* What `docker exec` started is not our child: nobody tells when it ends. */
+static void look_again(struct loop_timer *t)
+{
+	stop_child_died();
+	if (phase == STOP_TERM || phase == STOP_KILL)
+		loop_timer_set(t, LOOK_MS);
+}
+
 static void terminate(void)
 {
 	phase = STOP_TERM;
@@ -113,6 +122,8 @@ static void terminate(void)
 	kill_everything(SIGCONT);
 	deadline.fire = kill_now;
 	loop_timer_set(&deadline, TERM_GRACE_MS);
+	look.fire = look_again;
+	loop_timer_set(&look, LOOK_MS);
 }
 
 void stop_child_died(void)

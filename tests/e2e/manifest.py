@@ -10,7 +10,9 @@ import stat
 CONTENT = [
     (r"var/log/.*|opt/zimbra/log/.*|opt/zimbra/\.install_history", "logs"),
     (r"app/\.state/journal", "times of the stages"),
-    (r"app/\.state/admin-password", "generated"),
+    (r"app/\.state/(admin-password|mailbox-suffix)", "generated"),
+    (r"opt/zimbra/(conf|ssl|data|mailboxd|common/conf|store)/.*", "keys, certificates, passwords, databases: made anew by each installation"),
+    (r"etc/postfix/dynamicmaps\.cf|etc/sasldb2", "order of installation, times"),
     (r"etc/(shadow|shadow-|passwd-|group-|gshadow-|subuid-|subgid-)", "random passwords, and the backups of such files"),
     (r"etc/hosts", "the container's address"),
     (r"etc/machine-id|var/lib/dbus/machine-id", "random"),
@@ -20,6 +22,11 @@ CONTENT = [
 ]
 # Names that only one of two volumes may have.
 NAMES = [
+    (r"tmp/.*", "what apt and the installers leave there when they are killed"),
+    (r"opt/zimbra/log/.*|var/log/.*", "logs with a time in their name"),
+    (r"opt/zimbra/config\.\d+", "zmsetup's answers, with its pid in the name"),
+    (r"opt/zimbra/(data|store)/.*", "what the servers write while they run: queues, indexes, locks"),
+    (r"var/lib/(apt|dpkg/updates|systemd|ucf)/.*|var/cache/.*|var/backups/.*", "of apt and dpkg"),
 ]
 
 

