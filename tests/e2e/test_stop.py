@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import re
-import re
 import time
 
 import pytest
