@@ -16,7 +16,9 @@ enum {
 	SERVICES_MAX = ZIMBRA_SERVICES_MAX + 8,
 	FLUX_MS = 60 * 1000,	/* how long a service may be between two processes: mailboxd's own stop takes as long */
 	ORPHAN_MS = 1000,	/* after an orphan's end: somebody may have started or stopped something by hand */
+	DOWN_MS = 5 * 1000,	/* while something is down: who starts it by hand need not make an orphan that ends */
 	STATUS_DELAY_MS = 5000, /* zmcontrol is heavy: asked when things have settled */
+	STATUS_DOWN_MS = 60 * 1000, /* while it said that something without a pidfile is down, or said nothing */
 	STATUS_DEADLINE_MS = 60 * 1000,
 	LOOK_DEADLINE_MS = 30 * 1000,
 	STATUS_TEXT_MAX = 16384
@@ -46,10 +48,23 @@ static struct child look_child = {.output = {.fd = -1}}, status_child = {.output
 static int look_pipe = -1;
 static struct loop_timer look_timer, status_timer, look_deadline, status_deadline;
 static int64_t look_pause;
+static bool look_again; /* something happened while one was under way, which may have come too early to see it */
 static char status_text[STATUS_TEXT_MAX];
 static size_t status_used;
 
-static void look_soon(int64_t ms);
+static void look_now(struct loop_timer *t);
+
+static void sooner(struct loop_timer *t, int64_t ms)
+{
+	if (!t->armed || t->at > now_ms() + ms)
+		loop_timer_set(t, ms);
+}
+
+static void look_soon(int64_t ms)
+{
+	look_timer.fire = look_now;
+	sooner(&look_timer, ms);
+}
 
 static bool has_pidfile(const struct tracked *t)
 {
@@ -65,8 +80,8 @@ static void set_state(struct tracked *t, enum service_state state)
 			 t->s.name, service_state_name(t->s.state), service_state_name(state));
 	t->s.state = state;
 	t->s.since = now_ms();
-	if (settled && !stopping && !status_timer.armed && has_pidfile(t))
-		loop_timer_set(&status_timer, STATUS_DELAY_MS);
+	if (settled && !stopping && has_pidfile(t))
+		sooner(&status_timer, STATUS_DELAY_MS);
 	on_change();
 }
 
@@ -145,9 +160,15 @@ static void track(struct tracked *t, pid_t pid)
 	set_state(t, SERVICE_RUNNING);
 }
 
+/* Something that is meant to run does not; or it is not known what is meant to. Nobody tells about its start. */
+static bool is_down(const struct tracked *t)
+{
+	return (t->s.enabled || !listed) && t->s.state != SERVICE_RUNNING;
+}
+
 static void settle(const struct look *look)
 {
-	bool wait = false;
+	bool wait = false, down = false;
 
 	for (size_t i = 0; i < count; i++) {
 		struct tracked *t = &list[i];
@@ -158,6 +179,7 @@ static void settle(const struct look *look)
 			track(t, pid);
 		if (t->s.pid)
 			continue;
+		down |= is_down(t);
 		if (t->s.state == SERVICE_FLUX && now_ms() < t->flux_until)
 			wait = true;
 		else if (t->s.state == SERVICE_FLUX)
@@ -168,6 +190,8 @@ static void settle(const struct look *look)
 	if (wait) {
 		look_pause = look_pause * 2 > 8000 ? 8000 : look_pause * 2;
 		look_soon(look_pause);
+	} else if (down) {
+		look_soon(DOWN_MS);
 	}
 }
 
@@ -199,8 +223,15 @@ static void look_ended(struct child *c, int status)
 	ssize_t n = read(look_pipe, &look, sizeof(look));
 	(void)close(look_pipe);
 	look_pipe = -1;
-	if (status == 0 && n == (ssize_t)sizeof(look) && !stopping)
+	if (stopping)
+		return;
+	if (status == 0 && n == (ssize_t)sizeof(look))
 		settle(&look);
+	else
+		look_soon(DOWN_MS);
+	if (look_again)
+		look_soon(0);
+	look_again = false;
 }
 
 static void look_late(struct loop_timer *t)
@@ -216,14 +247,18 @@ static void look_now(struct loop_timer *t)
 	int p[2];
 
 	(void)t;
+	look_again = look_child.pid != 0;
 	if (look_child.pid || stopping)
 		return;
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
+		look_soon(DOWN_MS);
 		return;
+	}
 	look_child.tag = "service";
 	look_child.ended = look_ended;
 	if (child_run(&look_child, look_body, NULL, p[1]) < 0) {
 		(void)close(p[0]);
+		look_soon(DOWN_MS);
 	} else {
 		look_pipe = p[0];
 		look_deadline.fire = look_late;
@@ -232,17 +267,9 @@ static void look_now(struct loop_timer *t)
 	(void)close(p[1]);
 }
 
-static void look_soon(int64_t ms)
-{
-	if (look_timer.armed && look_timer.at <= now_ms() + ms)
-		return;
-	look_timer.fire = look_now;
-	loop_timer_set(&look_timer, ms);
-}
-
 static void orphan_reaped(void)
 {
-	if (started && !stopping && !look_timer.armed)
+	if (started && !stopping)
 		look_soon(ORPHAN_MS);
 }
 
@@ -282,8 +309,10 @@ static void status_ended(struct child *c, int status)
 		return;
 	settled = true;
 	if (zmcontrol_parse_status(status_text, status_used, &said) < 0 || said.n == 0) {
+		/* ldap is down, say: what was enabled before still is */
+		loop_timer_set(&status_timer, STATUS_DOWN_MS);
 		on_change();
-		return; /* ldap is down, say: what was enabled before still is */
+		return;
 	}
 	listed = true;
 	for (size_t i = 0; i < count; i++)
@@ -293,8 +322,12 @@ static void status_ended(struct child *c, int status)
 		if (!t)
 			break;
 		t->s.enabled = true;
-		if (!has_pidfile(t)) /* nothing but this text tells about it */
-			set_state(t, said.service[i].running ? SERVICE_RUNNING : SERVICE_STOPPED);
+		if (has_pidfile(t))
+			continue;
+		/* Nothing but this text tells about it: a webapp may need minutes. */
+		set_state(t, said.service[i].running ? SERVICE_RUNNING : SERVICE_STOPPED);
+		if (!said.service[i].running)
+			loop_timer_set(&status_timer, STATUS_DOWN_MS);
 	}
 	on_change();
 }
@@ -309,16 +342,22 @@ static void status_late(struct loop_timer *t)
 static void status_now(struct loop_timer *t)
 {
 	(void)t;
-	if (status_child.pid || stopping)
+	if (stopping)
 		return;
+	if (status_child.pid) { /* what it says may be older than the change that asks */
+		loop_timer_set(&status_timer, STATUS_DELAY_MS);
+		return;
+	}
 	status_used = 0;
 	status_child.line = status_line;
 	status_child.ended = status_ended;
 	status_deadline.fire = status_late;
-	if (child_exec_jail(&status_child, zimbra_cmd_status) == 0)
+	if (child_exec_jail(&status_child, zimbra_cmd_status) == 0) {
 		loop_timer_set(&status_deadline, STATUS_DEADLINE_MS);
-	else
+	} else {
 		settled = true;
+		loop_timer_set(&status_timer, STATUS_DOWN_MS);
+	}
 }
 
 /* --- public ---------------------------------------------------------------------------------------------------- */
