@@ -73,7 +73,8 @@ static void read_report(void)
 	struct message m;
 	ssize_t n;
 
-	while (seq.report.fd >= 0 && (n = recv(seq.report.fd, &m, sizeof(m), MSG_DONTWAIT)) > 0)
+	/* MSG_TRUNC: the length as it was sent, so that a longer one is not taken for a whole one. */
+	while (seq.report.fd >= 0 && (n = recv(seq.report.fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC)) > 0)
 		take_message(&m, (size_t)n);
 }
 
