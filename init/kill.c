@@ -8,6 +8,9 @@
 
 enum { PIDS_MAX = 4096 };
 
+/* Of the last walk: a child of ours was dead and not reaped. It may have left another process, which came too late. */
+static bool unreaped;
+
 /* Calls for every one of "everybody" that lives; false from each() ends the walk. */
 static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info, void *arg), void *arg)
 {
@@ -18,13 +21,18 @@ static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info
 	size_t n = 0;
 	DIR *dir = opendir("/proc");
 
+	unreaped = false;
 	if (!dir)
 		return;
 	for (struct dirent *e; n < PIDS_MAX && (e = readdir(dir));) {
 		struct proc_info info;
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (pid <= 0 || pid == getpid() || proc_read(pid, &info) < 0 || info.zombie)
+		if (pid <= 0 || pid == getpid() || proc_read(pid, &info) < 0)
 			continue;
+		if (info.zombie) {
+			unreaped |= info.parent == getpid();
+			continue;
+		}
 		all[n].pid = pid;
 		all[n].parent = info.parent;
 		all[n].ours = false;
@@ -44,7 +52,11 @@ static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct proc_info info;
-		if (all[i].ours && proc_read(all[i].pid, &info) == 0 && !info.zombie && !each(all[i].pid, &info, arg))
+		if (!all[i].ours || proc_read(all[i].pid, &info) < 0)
+			continue;
+		if (info.zombie)
+			unreaped |= info.parent == getpid();
+		else if (!each(all[i].pid, &info, arg))
 			return;
 	}
 }
@@ -77,7 +89,7 @@ bool kill_anyone_left(void)
 	bool any = false;
 
 	for_descendants(found, &any);
-	return any;
+	return any || unreaped;
 }
 
 struct text {

@@ -7,5 +7,7 @@
 #include "util.h"
 
 void kill_everything(int sig);
-bool kill_anyone_left(void);		 /* somebody who is not a zombie; as PID 1 also what `docker exec` started */
+/* Somebody who is not a zombie; as PID 1 also what `docker exec` started. A child of ours counts until it is reaped:
+ * who forks and ends faster than we look is never seen alive. */
+bool kill_anyone_left(void);
 void kill_list(char *text, size_t size); /* "nginx(12) java(34)", for the log */
