@@ -110,7 +110,6 @@ static void look_again(struct loop_timer *t)
 static void terminate(void)
 {
 	phase = STOP_TERM;
-	loop_timer_stop(&escalate);
 	if (!kill_anyone_left()) {
 		unmount();
 		return;
@@ -160,6 +159,7 @@ static void script_ended(struct child *c, int status)
 static void script_kill(struct loop_timer *t)
 {
 	(void)t;
+	killed = true;
 	child_kill(&script, SIGKILL);
 }
 
