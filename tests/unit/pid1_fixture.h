@@ -240,6 +240,20 @@ static inline void make_root(void)
 	CHECK_EQ(symlink("/usr/bin/bash", "/bin/bash"), 0);
 }
 
+/* The jail is somebody else's test: the root above stands for it. */
+int jail_enter(void)
+{
+	return 0;
+}
+
+const char *const *jail_env(const char *term)
+{
+	static const char *const env[] = {"PATH=/usr/bin:/bin", NULL};
+
+	(void)term;
+	return env;
+}
+
 /* What `su - zimbra -c ...` is in the jail; $4 is "/opt/zimbra/bin/zmcontrol ...", /tmp/asked counts the calls. */
 static inline void fake_su(const char *script)
 {

@@ -7,20 +7,6 @@
 
 #include "pid1_fixture.h"
 
-/* The jail itself is somebody else's test: /bin/su of the case's root stands for that of the jail. */
-int jail_enter(void)
-{
-	return 0;
-}
-
-const char *const *jail_env(const char *term)
-{
-	static const char *const env[] = {"PATH=/usr/bin:/bin", NULL};
-
-	(void)term;
-	return env;
-}
-
 static unsigned changes; /* times that status was said to show something else */
 
 static inline void count_change(void)

@@ -219,8 +219,8 @@ static void everybody_as_pid1(void **state)
 	end_stranger();
 }
 
-/* Dead and not reaped yet, perhaps by a parent that never does: no reason to wait. */
-static void zombie_body(void)
+/* A dead child of ours may have left somebody who was not there yet when we looked: not before it is reaped. */
+static void unreaped_body(void)
 {
 	siginfo_t info;
 	char text[256];
@@ -229,16 +229,55 @@ static void zombie_body(void)
 	if (pid == 0)
 		_exit(0);
 	CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	CHECK(kill_anyone_left());
+	kill_list(text, sizeof(text));
+	CHECK_STR(text, ""); /* but it is not one that has to be ended */
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	CHECK(!kill_anyone_left());
+}
+
+static void a_child_of_ours_counts_until_it_is_reaped(void **state)
+{
+	(void)state;
+	in_child(unreaped_body);
+	as_pid1(unreaped_body, NULL);
+}
+
+/* Dead, and not ours to reap: perhaps its parent outside never does. */
+static void leave_zombie(pid_t pid1)
+{
+	siginfo_t info;
+	pid_t pid = fork();
+
+	(void)pid1;
+	if (pid == 0) {
+		slot[COUSIN].pid = getpid();
+		_exit(0);
+	}
+	CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	slot[COUSIN].n = 1;
+	/* Not before PID 1 is done, which does not end while there are zombies. */
+	wait_until(got_two, COUSIN);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+static void zombie_body(void)
+{
+	char text[256];
+
+	wait_until(got_one, COUSIN);
+	CHECK_EQ(kill(slot[COUSIN].pid, 0), 0);
 	CHECK(!kill_anyone_left());
 	kill_list(text, sizeof(text));
 	CHECK_STR(text, "");
+	slot[COUSIN].n = 2;
 }
 
 static void a_zombie_is_nobody(void **state)
 {
 	(void)state;
-	in_child(zombie_body);
-	as_pid1(zombie_body, NULL);
+	free_slot(COUSIN);
+	as_pid1(zombie_body, leave_zombie);
 }
 
 /* --- the list -------------------------------------------------------------------------------------------------- */
@@ -287,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_descendants_where_we_are_not_pid1),
 		cmocka_unit_test(everybody_as_pid1),
+		cmocka_unit_test(a_child_of_ours_counts_until_it_is_reaped),
 		cmocka_unit_test(a_zombie_is_nobody),
 		cmocka_unit_test(the_list_and_its_bound),
 	};

@@ -194,34 +194,6 @@ TEST(no_child_to_be_had)
 
 /* --- abort ----------------------------------------------------------------------------------------------------- */
 
-static void clean_up(int sig)
-{
-	(void)sig;
-	append("/tmp/ran", "!");
-	_exit(0); /* as if it had succeeded */
-}
-
-static int waits(struct stage_ctx *ctx, struct failure *f)
-{
-	(void)f;
-	CHECK(signal(SIGTERM, clean_up) != SIG_ERR);
-	stage_doing(ctx, 5, "waiting");
-	for (;;)
-		(void)pause();
-}
-
-static int waits_stubborn(struct stage_ctx *ctx, struct failure *f)
-{
-	(void)f;
-	CHECK(signal(SIGTERM, SIG_IGN) != SIG_ERR);
-	if (fork() == 0) /* mmdebstrap has children of its own */
-		for (;;)
-			(void)pause();
-	stage_doing(ctx, 5, "waiting");
-	for (;;)
-		(void)pause();
-}
-
 TEST(a_running_stage_is_ended)
 {
 	plan[1].act = waits;
