@@ -112,7 +112,6 @@ static inline _Noreturn void behave(enum manner manner, const char *name)
 	log_set_sink(NULL);
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, name);
-	(void)prctl(PR_SET_PDEATHSIG, 0);
 	(void)snprintf(got_path, sizeof(got_path), "/tmp/got-%s", name);
 	handle(SIGTERM, manner == SHELL	    ? SIG_IGN
 			: manner == FORKING ? note_and_fork
