@@ -62,6 +62,28 @@ TEST(a_complaint_of_one_that_succeeds)
 	CHECK_STR(told, "begin|done alpha|begin|done beta|finished|");
 }
 
+static void wait_until_dead(pid_t pid)
+{
+	siginfo_t info;
+
+	CHECK_EQ(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+/* Another one's death made PID 1 reap, and this child goes with it before its socket was looked at. */
+TEST(last_words_of_one_that_is_reaped_first)
+{
+	pid_t other = fork();
+
+	if (other == 0)
+		_exit(0);
+	wait_until_dead(other);
+	plan[1].act = fails_hold;
+	start_stages(2);
+	wait_until_dead(other + 1); /* pids of a namespace of one's own */
+	settle_down();
+	CHECK_STR(told, "begin|done alpha|begin|failed 3 600 beta: not ours|");
+}
+
 /* --- the socket ------------------------------------------------------------------------------------------------ */
 
 static int closes(struct stage_ctx *ctx)
@@ -148,6 +170,7 @@ int main(void)
 		cmocka_unit_test(kind_unknown),
 		cmocka_unit_test(kind_negative),
 		cmocka_unit_test(a_complaint_of_one_that_succeeds),
+		cmocka_unit_test(last_words_of_one_that_is_reaped_first),
 		cmocka_unit_test(a_child_that_closes_its_report),
 		cmocka_unit_test(a_grandchild_that_keeps_the_report),
 		cmocka_unit_test(facts_are_cut_and_cleaned),
