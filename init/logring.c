@@ -9,6 +9,10 @@
 static char ring[LOGRING_SIZE];
 static uint64_t end;	/* bytes ever written */
 static uint64_t echoed; /* bytes that stderr has taken */
+/* About the gap at `echoed`, where the ring was faster; part of it may be out already. */
+static char note[64];
+static size_t note_at, note_left;
+static bool mid_line; /* what was written last ended inside of a line: a terminal took a part of it */
 static bool echo;
 static int out_fd = STDERR_FILENO;
 /* Watched only while it is full: a pipe without readers would report EPOLLERR for ever. */
@@ -80,33 +84,47 @@ size_t logring_read(uint64_t *pos, char *buf, size_t max, uint64_t *lost)
 	return n;
 }
 
+/* What is to be written next: the note about a gap, or a piece of the ring. */
+static size_t next_piece(char *buf, size_t size)
+{
+	uint64_t pos = echoed, lost = 0;
+	size_t n = note_left ? 0 : logring_read(&pos, buf, size, &lost);
+
+	if (lost) {
+		note_left = (size_t)snprintf(note, sizeof(note), "%s(%llu bytes of log lost here)\n",
+					     mid_line ? "\n" : "", (unsigned long long)lost);
+		note_at = 0;
+		echoed = pos - n;
+	}
+	if (!note_left)
+		return n;
+	memcpy(buf, note + note_at, note_left);
+	return note_left;
+}
+
 /* Writes what stderr takes; true when there is nothing left. */
 static bool flush(void)
 {
 	char buf[4096];
 
-	while (echoed < end) {
-		uint64_t pos = echoed, lost;
-		size_t n = logring_read(&pos, buf, sizeof(buf) - 64, &lost);
-		if (lost) {
-			char note[64];
-			int len = snprintf(note, sizeof(note), "(%llu bytes of log lost here)\n",
-					   (unsigned long long)lost);
-			memmove(buf + len, buf, n);
-			memcpy(buf, note, (size_t)len);
-			n += (size_t)len;
-		}
+	while (echoed < end || note_left) {
+		size_t n = next_piece(buf, sizeof(buf));
 		ssize_t written = write(out_fd, buf, n);
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0 && errno == EAGAIN)
 			return false;
-		if (written < 0)
-			echoed = end; /* nobody there (EPIPE, EIO): the ring still has it */
-		else if (lost)
-			echoed = pos; /* the note made counting bytes moot; at most this piece is short */
-		else
+		if (written < 0) { /* nobody there (EPIPE, EIO): the ring still has it */
+			echoed = end;
+			note_left = 0;
+		} else if (note_left) {
+			note_at += (size_t)written;
+			note_left -= (size_t)written;
+			mid_line = false;
+		} else {
 			echoed += (uint64_t)written;
+			mid_line = written > 0 && buf[written - 1] != '\n';
+		}
 	}
 	return true;
 }

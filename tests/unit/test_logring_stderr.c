@@ -1,6 +1,7 @@
 /* The log's copy to stderr: nobody at its other end can make PID 1 wait or spin. */
 #include "logring_fixture.h"
 
+#include <pty.h>
 #include <sys/ioctl.h>
 
 /* A pipe in place of stderr; its reading end. */
@@ -91,7 +92,8 @@ static struct loop_watch reader;
 
 static void take(struct loop_watch *w, uint32_t ev)
 {
-	(void)ev;
+	if (!(ev & EPOLLIN))
+		return;
 	ssize_t n = read(w->fd, received + received_bytes, sizeof(received) - 1 - received_bytes);
 	CHECK(n > 0);
 	received_bytes += (size_t)n;
@@ -141,6 +143,62 @@ static void drain_keeps_its_time(void **state)
 {
 	(void)state;
 	in_child(stalled_drain_body);
+}
+
+static int written;
+
+static void write_some(struct loop_timer *t)
+{
+	write_numbers(1 + 2000 * written, 2000 * (written + 1)); /* more than ring and terminal keep: a gap each time */
+	if (++written < 3)
+		loop_timer_set(t, 100);
+}
+
+static void take_odd(struct loop_watch *w, uint32_t ev)
+{
+	(void)ev;
+	CHECK(received_bytes + 997 < sizeof(received));
+	ssize_t n = read(w->fd, received + received_bytes, 997); /* leaves the terminal odd room */
+	CHECK(n > 0);
+	received_bytes += (size_t)n;
+}
+
+/* A terminal takes a part of a piece, also of a note: a line may be cut there, but every byte is accounted for. */
+static void terminal_body(void)
+{
+	int master, slave;
+	struct termios raw = {0};
+	struct loop_timer writer = {.fire = write_some};
+	uint64_t lost = 0, noted = 0, notes = 0;
+
+	cfmakeraw(&raw);
+	CHECK_EQ(openpty(&master, &slave, NULL, &raw, NULL), 0);
+	CHECK_EQ(dup2(slave, STDERR_FILENO), STDERR_FILENO);
+	open_ring(true);
+	reader.ready = take_odd;
+	CHECK_EQ(loop_add(&reader, master, EPOLLIN), 0);
+	loop_timer_set(&writer, 0);
+	run_for(700);
+	for (char *at = received; (at = strchr(at, '(')); at++) {
+		unsigned long long n = 0;
+		int len = 0;
+		CHECK_EQ(sscanf(at, "(%llu bytes of log lost here)%n", &n, &len), 1);
+		CHECK(len > 0 && at[len] == '\n' && at[-1] == '\n');
+		lost += n;
+		noted += (uint64_t)len + 1;
+		notes++;
+	}
+	CHECK(notes > 1);
+	/* The end of a line that was cut is not counted twice. */
+	uint64_t account = received_bytes - noted + lost;
+	CHECK(account >= logring_end() && account <= logring_end() + notes);
+	CHECK_EQ(number_of(strrchr(received, 'n')), 6000);
+}
+
+static void terminal_is_told_the_loss(void **state)
+{
+	(void)state;
+	in_child(terminal_body);
 }
 
 static void drain_body(void)
@@ -225,6 +283,7 @@ int main(void)
 		cmocka_unit_test(no_echo_writes_nothing),
 		cmocka_unit_test(regular_file_as_stderr),
 		cmocka_unit_test(stalled_reader_never_blocks_and_is_told_the_loss),
+		cmocka_unit_test(terminal_is_told_the_loss),
 		cmocka_unit_test(drain_keeps_its_time),
 		cmocka_unit_test(drain_waits_for_a_slow_reader),
 		cmocka_unit_test(reader_that_left_costs_nothing),
