@@ -120,11 +120,15 @@ int fw_prefix_parse(const char *s, size_t n, struct fw_prefix *out);
 /* Without "/len" for a single address. buf: FW_PREFIX_STRLEN or more. Returns buf. */
 const char *fw_prefix_format(const struct fw_prefix *p, char *buf, size_t size);
 
-/* Comma list of the above, blanks tolerated, empty = none. -EINVAL, -E2BIG: more than FW_PREFIXES_MAX. */
+/*
+ * Comma list of the above, blanks and one comma at its end tolerated, empty = none.
+ * -EINVAL, -E2BIG: more than FW_PREFIXES_MAX.
+ */
 int fw_prefixes_parse(const char *s, size_t n, struct fw_prefixes *out);
 
 /*
- * "25, 80,110,5000-5010" as in FIREWALL_ALLOW_TCP_PORTS_IN; blanks tolerated, empty = none; sorted and merged.
+ * "25, 80,110,5000-5010" as in FIREWALL_ALLOW_TCP_PORTS_IN; blanks and one comma at its end tolerated, empty = none;
+ * sorted and merged.
  * -EINVAL: not a list of ports; -ERANGE: 0, above 65535, or a range that ends before it begins;
  * -E2BIG: more than FW_RANGES_MAX separate ranges at any point of the list.
  */

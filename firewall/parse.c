@@ -97,7 +97,10 @@ static void trim(const char **s, size_t *n)
 		(*n)--;
 }
 
-/* Calls add() for every item between commas. An empty list is none; an empty item is a slip, -EINVAL. */
+/*
+ * Calls add() for every item between commas. An empty list is none; an empty item is a slip, -EINVAL, but for what
+ * follows the last comma: the ancestor's lists may end with one.
+ */
 static int parse_list(const char *s, size_t n, int (*add)(const char *, size_t, void *), void *list)
 {
 	trim(&s, &n);
@@ -116,8 +119,9 @@ static int parse_list(const char *s, size_t n, int (*add)(const char *, size_t, 
 			return r;
 		s += used;
 		n -= used;
+		trim(&s, &n);
 		if (n == 0)
-			return -EINVAL;
+			return 0;
 	}
 }
 

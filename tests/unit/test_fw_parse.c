@@ -74,6 +74,8 @@ static void test_ports(void **state)
 		{"65535,1", "1-1,65535-65535"},
 		{"7-7", "7-7"},
 		{"0025", "25-25"},
+		{"25,80,", "25-25,80-80"},
+		{"25, ", "25-25"},
 	};
 	char text[2048];
 
@@ -93,7 +95,7 @@ static void test_ports_refused(void **state)
 		int error;
 	} bad[] = {
 		{",", -EINVAL},
-		{"25,", -EINVAL},
+		{"25,,", -EINVAL},
 		{",25", -EINVAL},
 		{"25,,80", -EINVAL},
 		{"25 80", -EINVAL},
@@ -329,7 +331,9 @@ static void test_prefixes(void **state)
 	assert_int_equal(fw_prefixes_parse(" 192.0.2.0/24, ::1 ", 19, &list), 0);
 	assert_int_equal(list.n, 2);
 	assert_string_equal(fw_prefix_format(&list.v[1], text, sizeof(text)), "::1");
-	assert_int_equal(fw_prefixes_parse("192.0.2.0/24,", 13, &list), -EINVAL);
+	assert_int_equal(fw_prefixes_parse("192.0.2.0/24,", 13, &list), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(fw_prefixes_parse(",192.0.2.0/24", 13, &list), -EINVAL);
 	assert_int_equal(fw_prefixes_parse("192.0.2.0/24 ::1", 16, &list), -EINVAL);
 
 	for (unsigned i = 0; i <= FW_PREFIXES_MAX; i++) {
