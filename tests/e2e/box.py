@@ -1,25 +1,32 @@
 """Containers, volumes, and what zctl says about them: the words that the tests are written in."""
 
+import contextlib
+import http.client
 import json
 import os
 import pathlib
+import random
 import re
-import shutil
+import socket
 import subprocess
 import threading
 import time
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("E2E_IMAGE", "zimbra:e2e")
 LAB = ROOT / "build/zcs-lab.tgz"
 PREFIX = f"ze{os.getpid()}"
 LABEL = "zimbra-e2e"
+SEED = int(os.environ.get("TEST_SEED") or random.SystemRandom().randrange(1 << 30))
 SOAK = os.environ.get("SOAK", "") not in ("", "0")
 HOST = "mail.example.test"
 ADMIN = "admin@example.test"
 NOFILE = 524288
-BOOT = 1500 if SOAK else 900  # seconds that a first boot may take on a loaded machine; unloaded it takes about 90
+BOOT = 1500 if SOAK else 900  # seconds that a first boot may take on a loaded machine; unloaded it takes about 75
 START = 180  # the same for a volume on which everything is installed; unloaded: 6
+BEHIND = ["--cpu-shares", "128"]  # for a container that nobody waits for yet
 
 
 stopping = threading.Event()  # the run is over: threads end
@@ -27,6 +34,10 @@ stopping = threading.Event()  # the run is over: threads end
 
 class Failed(AssertionError):
     """A command that had to succeed."""
+
+
+def rng_for(name):
+    return random.Random(f"{SEED}:{name}")
 
 
 def docker(*args, check=True, timeout=120, binary=False, **kw):
@@ -37,6 +48,25 @@ def docker(*args, check=True, timeout=120, binary=False, **kw):
     if check and done.returncode != 0:
         raise Failed(f"docker {' '.join(map(str, args))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done
+
+
+class _Engine(http.client.HTTPConnection):
+    """The engine without the docker program, which needs ten times as long for a question: tests ask all the time."""
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(120)
+        self.sock.connect(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+
+
+def ask(path):
+    with contextlib.closing(_Engine("engine")) as engine:
+        engine.request("GET", path)
+        answer = engine.getresponse()
+        body = answer.read()
+    if answer.status != 200:
+        raise Failed(f"{path}: {answer.status} {body[:200]}")
+    return body
 
 
 def wait_for(what, test, seconds, pause=0.25):
@@ -172,9 +202,10 @@ class Layer(Volume):
 
 class Container:
     made = 0
+    _before = 0
 
     def __init__(self, volume, *command, name="c", flags=(), env=None, caps=True, lab=True, hostname=HOST, start=True,
-                 mount=""):
+                 mount="", network=True):
         Container.made += 1
         self.name = f"{PREFIX}-{name}{Container.made}"
         self.volume = volume
@@ -182,7 +213,7 @@ class Container:
         settings = {"ZIMBRA_OS_SUITE": "bookworm", **lim.env, **(env or {})}
         args = ["--name", self.name, "--label", f"{LABEL}={os.getpid()}", *lim.security, "--stop-timeout", "120"]
         args += ["--hostname", hostname] if hostname else []
-        args += [] if "--network" in flags else ["--network", lan().name]
+        args += [] if "--network" in flags else ["--network", lan().name if network else "none"]
         args += ["--ulimit", f"nofile={lim.nofile}:{lim.nofile}"]
         args += lim.flags if caps else []
         if volume:
@@ -199,19 +230,26 @@ class Container:
     # --- its life
 
     def start(self):
+        """Again too; log() and everything made of it begins anew then."""
+        self._before = len(self._lines())
         docker("start", self.name)
         return self
 
-    def inspect(self, what):
-        return docker("inspect", "--format", what, self.name).stdout.strip()
+    @property
+    def facts(self):
+        return json.loads(ask(f"/containers/{self.name}/json"))
+
+    @property
+    def state(self):
+        return self.facts["State"]
 
     @property
     def running(self):
-        return self.inspect("{{.State.Running}}") == "true"
+        return self.state["Running"]
 
     @property
     def address(self):
-        return self.inspect("{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}").split()[0]
+        return next(iter(self.facts["NetworkSettings"]["Networks"].values()))["IPAddress"]
 
     def wait(self, seconds=60):
         """The exit code, once it has ended."""
@@ -224,13 +262,16 @@ class Container:
         """docker stop: the exit code and the seconds that it took."""
         begin = time.monotonic()
         docker("stop", "--time", str(seconds), self.name, timeout=seconds + 60)
-        return int(self.inspect("{{.State.ExitCode}}")), time.monotonic() - begin
+        return self.state["ExitCode"], time.monotonic() - begin
 
     def signal(self, sig):
         docker("kill", "--signal", str(sig), self.name)
 
     def kill(self):
-        docker("kill", self.name, check=False)
+        """As docker kill, but at this very moment."""
+        pid = self.state["Pid"]
+        if pid:
+            os.kill(pid, 9)
         self.wait()
 
     def remove(self, volume=False):
@@ -246,14 +287,21 @@ class Container:
 
     # --- what it says
 
-    def log(self, since=None):
-        """[(seconds since the epoch by the engine's clock, line)]; docker's stamp and ours differ by milliseconds."""
-        done = docker("logs", "--timestamps", *(["--since", since] if since else []), self.name)
-        lines = []
-        for line in (done.stderr + done.stdout).splitlines():
-            stamp, _, text = line.partition(" ")
-            lines.append((stamp, text))
-        return [text for _, text in sorted(lines, key=lambda pair: pair[0])]
+    def _lines(self):
+        """Both streams in the order of the engine's stamps, which begin each line."""
+        data = ask(f"/containers/{self.name}/logs?stdout=1&stderr=1&timestamps=1")
+        if data[1:4] == bytes(3):  # in frames, with the stream and the length before each; on a terminal as it is
+            frames, at = [], 0
+            while at < len(data):
+                end = at + 8 + int.from_bytes(data[at + 4:at + 8], "big")
+                frames.append(data[at + 8:end])
+                at = end
+            data = b"".join(frames)
+        lines = [line.partition(" ") for line in data.decode(errors="replace").splitlines()]
+        return [text for _, _, text in sorted(lines, key=lambda line: line[0])]
+
+    def log(self):
+        return self._lines()[self._before:]
 
     @property
     def text(self):
@@ -288,9 +336,11 @@ class Container:
         return self.exec("zctl", *argv, **kw)
 
     def status(self):
-        """zctl status --json; {} while PID 1 does not answer."""
-        done = self.zctl("status", "--json", check=False)
-        return json.loads(done.stdout) if done.returncode == 0 else {}
+        """zctl status --json; {} while PID 1 does not answer. Not by docker exec: asked often, it is most of what a run costs."""
+        pid = self.state["Pid"]
+        done = pid and subprocess.run(["nsenter", "--target", str(pid), "--mount", "/usr/bin/zctl", "status", "--json"],
+                                      capture_output=True, timeout=120, check=False)
+        return json.loads(done.stdout) if done and done.returncode == 0 else {}
 
     def service(self, name):
         return next((s for s in self.status().get("services", []) if s["name"] == name), {})
@@ -311,7 +361,7 @@ class Container:
             if now.get("state") in states:
                 return now
             if not now and not self.running:
-                raise Failed(f"ended with {self.inspect('{{.State.ExitCode}}')} instead of {states}\n{self.tail()}")
+                raise Failed(f"ended with {self.state['ExitCode']} instead of {states}\n{self.tail()}")
             if now.get("state") == "failed":
                 raise Failed(f"failed instead of {states}: {now['failure']}\n{self.tail()}")
             if time.monotonic() > end or stopping.is_set():
@@ -324,7 +374,7 @@ class Container:
         def look():
             now = self.status()
             if not now and not self.running:
-                raise Failed(f"ended with {self.inspect('{{.State.ExitCode}}')}\n{self.tail()}")
+                raise Failed(f"ended with {self.state['ExitCode']}\n{self.tail()}")
             return now.get("failure")
 
         return wait_for("state failed", look, seconds)
@@ -333,12 +383,41 @@ class Container:
         return self.exec("cat", "/data/app/.state/admin-password").stdout.strip()
 
 
+@contextlib.contextmanager
+def layered(template, *command, running=True, **kw):
+    """A container on an installed volume of its own; both are gone afterwards."""
+    volume = template.volume.layer()
+    try:
+        with Container(volume, *command, **kw) as c:
+            if running:
+                c.wait_state("running")
+            yield c
+    finally:
+        volume.remove()
+
+
+def in_background(scenario):
+    """
+    A test that mostly waits: scenario(template) runs in a thread from the moment that there is a template. The test itself
+    waits for it, prints what it returns, and fails as it failed.
+    """
+
+    @pytest.mark.background.with_args(scenario)
+    def test(verdict):
+        said = verdict.result()
+        if said:
+            print("\n" + said)
+
+    test.__doc__ = scenario.__doc__
+    return test
+
+
 def one_shot(*args, timeout=120, **kw):
-    """docker run to its end: (exit code, everything that it printed)."""
-    c = Container(*args, start=False, **kw)
+    """docker run to its end: (exit code, everything that it printed). With no network: the engine works longest at that."""
+    c = Container(*args, start=False, network=False, **kw)
     try:
         done = docker("start", "--attach", c.name, check=False, timeout=timeout)
-        return int(c.inspect("{{.State.ExitCode}}")), done.stdout + done.stderr
+        return c.state["ExitCode"], done.stdout + done.stderr
     finally:
         c.remove()
 
@@ -372,7 +451,3 @@ def tree_of(path):
         content = os.readlink(p) if p.is_symlink() else p.read_bytes() if p.is_file() else None
         found[str(p.relative_to(path))] = (st.st_mode, st.st_uid, st.st_gid, content)
     return found
-
-
-def have(program):
-    return shutil.which(program) is not None

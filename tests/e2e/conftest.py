@@ -1,13 +1,14 @@
 """
 The engine, the image, and one first boot for the whole run: its volume, stopped cleanly, is the template that every test
-which needs an installed system gets a copy of. What takes long begins at once, in threads, while the tests that need
-nothing of it run: the first boot (first_boot.py), and the volume that is killed again and again (crash.py).
+which needs an installed system gets a layer over. What takes long begins at once, in threads, while the tests that need
+nothing of it run: the first boot (first_boot.py), which all else waits for, and behind it the volume that is killed again
+and again (crash.py) and jammy. As soon as there is a template the tests that mostly wait begin, in threads too
+(box.in_background), while those that share one server run one after the other.
 """
 
 import concurrent.futures
 import os
 import pathlib
-import random
 import signal
 import subprocess
 import sys
@@ -20,29 +21,34 @@ sys.path.insert(0, str(HERE))
 
 import box  # noqa: E402
 
-# What needs no installed system comes first, what collects from the threads last.
-ORDER = ["image", "environment", "volume", "bootstrap", "first_boot", "restart", "mail", "zctl", "signals", "jail", "reload",
-         "orphans", "commands", "planted", "stop", "services", "jammy", "crash"]
-SEED = int(os.environ.get("TEST_SEED") or random.SystemRandom().randrange(1 << 30))
+# What needs no installed system comes first, what collects from the threads last. Background tests begin in this order as well.
+ORDER = ["image", "environment", "volume", "bootstrap", "first_boot", "services", "mail", "stop", "planted", "restart", "zctl", "signals",
+         "jail", "reload", "orphans", "commands", "jammy", "crash"]
 _started = {}
-_pool = concurrent.futures.ThreadPoolExecutor(max_workers=8)
+_pool = concurrent.futures.ThreadPoolExecutor(max_workers=4)  # one for each of BACKGROUND and for the server
+_scenarios = concurrent.futures.ThreadPoolExecutor(max_workers=6)  # they mostly wait
 
 
 def pytest_report_header():
-    return f"TEST_SEED={SEED}{' SOAK' if box.SOAK else ''} image={box.IMAGE} prefix={box.PREFIX}"
+    return f"TEST_SEED={box.SEED}{' SOAK' if box.SOAK else ''} image={box.IMAGE} prefix={box.PREFIX}"
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "background(scenario): see box.in_background")
     # `timeout` of tests/run.sh sends TERM: containers and volumes must go then too.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
-def pytest_collection_modifyitems(items):
-    def key(item):
-        name = item.path.stem.removeprefix("test_")
-        return ORDER.index(name) if name in ORDER else len(ORDER)
+def place(item):
+    name = item.path.stem.removeprefix("test_")
+    return ORDER.index(name) if name in ORDER else len(ORDER)
 
-    items.sort(key=key)
+
+def pytest_collection_modifyitems(items):
+    def collects(item):
+        return item.get_closest_marker("background") is not None or place(item) >= ORDER.index("jammy")
+
+    items.sort(key=lambda item: (collects(item), place(item)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,17 +73,14 @@ def engine(request):
             needed.discard("first_boot")
         for fixture, start in BACKGROUND.items():
             if fixture in needed:
-                _started[fixture] = _pool.submit(start, rng_for(fixture))
+                _started[fixture] = _pool.submit(start, box.rng_for(fixture))
         yield
     finally:
         box.stopping.set()
         box.remove_all(os.getpid())
-        _pool.shutdown(wait=True)
+        for pool in (_scenarios, _pool):
+            pool.shutdown(wait=True, cancel_futures=True)
         box.remove_all(os.getpid())  # what a thread made meanwhile
-
-
-def rng_for(name):
-    return random.Random(f"{SEED}:{name}")
 
 
 def _first_boot(rng):
@@ -103,7 +106,7 @@ BACKGROUND = {"first_boot": _first_boot, "crash_chain": _crash_chain, "jammy": _
 
 @pytest.fixture
 def rng(request):
-    return rng_for(request.node.name)
+    return box.rng_for(request.node.name)
 
 
 @pytest.fixture(scope="session")
@@ -131,18 +134,18 @@ def template(request):
         made = first_boot.Template(box.Volume.existing(os.environ["E2E_TEMPLATE"]), 0, 0, [])
     else:
         made = request.getfixturevalue("first_boot").stop()
-    if any("killed_service" in item.fixturenames for item in request.session.items):
-        import broken
-
-        _started["killed_service"] = _pool.submit(broken.run, made)
-        _started["stopped_service"] = _pool.submit(broken.run_side, made)
+    if any("server" in item.fixturenames for item in request.session.items):
+        _started["server"] = _pool.submit(_server, made)
+    for item in sorted(request.session.items, key=place):
+        marker = item.get_closest_marker("background")
+        if marker:
+            _started[item.nodeid] = _scenarios.submit(marker.args[0], made)
     return made
 
 
-@pytest.fixture(scope="session")
-def killed_service(template):
-    """It takes a minute until PID 1 gives a service up: in a thread, from the moment that there is a template."""
-    return _started["killed_service"].result(), _started["stopped_service"].result()
+@pytest.fixture
+def verdict(request, template):
+    return _started[request.node.nodeid]
 
 
 @pytest.fixture
@@ -174,15 +177,20 @@ def boxes():
         c.remove()
 
 
-@pytest.fixture(scope="session")
-def server(template):
-    """A running server on a copy of the template, for tests that leave it running as they found it."""
-    volume = template.volume.copy("server")
+def _server(template):
+    volume = template.volume.layer("server")
     (volume.path / "app/zimbra.conf").write_text("# a comment\nZIMBRA_OS_SUITE=bookworm\n")
+    begin = time.monotonic()
     c = box.Container(volume, name="server", env={"ZIMBRA_OS_SUITE": None})
     c.wait_state("running")
-    yield c
-    c.remove(volume=True)
+    c.took = time.monotonic() - begin
+    return c
+
+
+@pytest.fixture(scope="session")
+def server(template):
+    """A running server on a layer over the template, for tests that leave it running as they found it."""
+    return _started["server"].result()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ then started again. What comes out must be what an undisturbed boot gives.
 
 import time
 
-from box import BOOT, SOAK, Container, Failed, Volume, stopping
+from box import BEHIND, BOOT, SOAK, Container, Failed, Volume, stopping
 import manifest
 
 KILLS = 30 if SOAK else 0  # more of them, at any instant
@@ -76,7 +76,7 @@ def run(rng):
         if KILLS and (path / "opt/zimbra/.install_history").exists() and rng.random() < 0.3:
             volume = Volume("crash")  # from the beginning again, now and then
             path, chain.volume = volume.path, volume
-        c = Container(volume, name="crash")
+        c = Container(volume, name="crash", flags=BEHIND)
         reached = _reach(c, step, path)
         now = c.status()
         step.hit = now.get("stage", {}).get("name", "before zctl") if reached else "passed before"
@@ -85,13 +85,13 @@ def run(rng):
             step.exit_code, _ = c.stop()
         else:
             c.kill()
-            step.exit_code = int(c.inspect("{{.State.ExitCode}}"))
+            step.exit_code = c.state["ExitCode"]
         step.seconds = time.monotonic() - begin
         step.left = sorted(p.name for p in path.iterdir())
         chain.log.append((str(step), c.tail(8)))
         chain.steps.append(step)
         c.remove()
-    last = Container(volume, name="crash")
+    last = Container(volume, name="crash", flags=BEHIND)
     last.wait_state("running", seconds=BOOT, pause=1)
     chain.resumed = last.log()
     chain.stopped = last.stop()

@@ -1,12 +1,13 @@
 """The first boot of an empty volume: watched from outside all the time, then stopped, and everybody's template from there on."""
 
 import datetime
+import functools
 import re
 import time
 
 import manifest
 import watch
-from box import BOOT, Container, Failed, Volume, wait_for
+from box import BEHIND, BOOT, Container, Failed, Volume, wait_for
 
 
 def stamp(line):
@@ -18,7 +19,10 @@ def stamp(line):
 class Template:
     def __init__(self, volume, exit_code, seconds, log):
         self.volume, self.exit_code, self.seconds, self.log = volume, exit_code, seconds, log
-        self.manifest = manifest.of(volume.path)
+
+    @functools.cached_property
+    def manifest(self):
+        return manifest.of(self.volume.path)
 
 
 class FirstBoot:
@@ -59,12 +63,12 @@ def run(_rng):
 def run_jammy(_rng):
     """(container or None, why not): one whose base system is jammy, if jammy's archive answers."""
     volume = Volume("jammy")
-    c = Container(volume, name="jammy", env={"ZIMBRA_OS_SUITE": None})
+    c = Container(volume, name="jammy", env={"ZIMBRA_OS_SUITE": None}, flags=BEHIND)
 
     def over():
         now = c.status()
         if not now and not c.running:
-            raise Failed(f"jammy: ended with {c.inspect('{{.State.ExitCode}}')}\n{c.tail()}")
+            raise Failed(f"jammy: ended with {c.state['ExitCode']}\n{c.tail()}")
         return now if now.get("state") == "failed" or now.get("suite") == "jammy" else None
 
     now = wait_for("jammy's base system", over, BOOT, pause=1)

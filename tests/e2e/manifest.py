@@ -19,7 +19,7 @@ CONTENT = [
     (r"etc/machine-id|var/lib/dbus/machine-id", "random"),
     (r"etc/ssl/(certs/ssl-cert-snakeoil\.pem|private/ssl-cert-snakeoil\.key)|etc/ssl/certs/[0-9a-f]{8}\.\d", "generated keys"),
     (r"var/cache/(ldconfig/aux-cache|debconf/.*|apt/.*|man/.*)", "caches with times"),
-    (r"var/lib/(apt/.*|dpkg/status(-old)?|dpkg/available|systemd/.*|ucf/.*|logrotate/status|sysstat/.*)", "times, order of installation"),
+    (r"var/lib/(apt/.*|dpkg/(status|status-old|statoverride-old|available)|systemd/.*|ucf/.*|logrotate/status|sysstat/.*)", "times, order of installation"),
 ]
 # Names that only one of two volumes may have.
 NAMES = [

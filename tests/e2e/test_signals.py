@@ -1,6 +1,7 @@
 """Signals to PID 1: from outside they count, from the jail they do not, whatever the sender claims."""
 
 import re
+import time
 
 import pytest
 from box import wait_for
@@ -86,13 +87,13 @@ def test_from_the_jail_they_do_not_arrive(healthy):
 
 def test_from_a_plain_chroot_they_do_not_count(healthy):
     """`docker exec` and chroot, as the ancestor's users do: no filter there, but another root folder than PID 1's."""
-    news = healthy.since_now()
+    news, begin = healthy.since_now(), time.monotonic()
     code = FORGERIES + f"\nfor sig in {(TERM, INT, HUP, USR1, PWR)}:\n    os.kill(1, sig)\n    time.sleep(1.2)\n"
     done = healthy.exec("chroot", "/data", "/usr/bin/python3", "-c", code, str(TERM), str(PWR), check=False)
     assert len(re.findall(r" sent$", done.stdout, re.M)) > 10, done.stdout + done.stderr
     ignored = wait_for("a word about each", lambda: [line for line in news() if "of the installation is ignored" in line]
-                       if "SIGPWR from process" in "\n".join(news()) else None, 20)
-    assert len(ignored) < 30, "one line a second at most"
+                       if "SIGPWR from process" in "\n".join(news()) else None, 60)
+    assert len(ignored) <= time.monotonic() - begin + 2, "one line a second at most"
     text = "\n".join(news())
     assert not re.search(r"SIG\w+: stop|reload: done|state running, stage", text), text
     assert healthy.status()["state"] == "running"
@@ -119,7 +120,7 @@ for sig in (9, 19, 20, 6, 11, 3, 4, 5, 7, 8, 31):
 def test_usr1_logs_the_state(healthy):
     news = healthy.since_now()
     healthy.signal("USR1")
-    text = wait_for("the state", lambda: "\n".join(news()) if "processes: " in "\n".join(news()) else None, 20)
+    text = wait_for("the state", lambda: "\n".join(news()) if "processes: " in "\n".join(news()) else None, 60)
     assert re.search(r"state running, stage open, up \d+ s, \d+ processes reaped", text)
     assert re.search(r"  proxy +running +pid \d+", text) and re.search(r"processes: .*\bnginx\(\d+\)|processes: .*\(\d+\)", text)
 

@@ -24,8 +24,7 @@ def held(boxes, volume, *words, stop=True, **kw):
     assert failure["remedy"] and failure["retry_in"] > 0
     assert tree_of(volume.path) == before
     if stop:
-        code, seconds = c.stop()
-        assert code == 70 and seconds < 20
+        assert c.stop()[0] == 70, c.tail()
         assert tree_of(volume.path) == before
     return c
 
@@ -136,8 +135,7 @@ def test_lost_found_and_app_are_empty(boxes, empty):
     done = c.zctl("exec", "--", "true", check=False)
     assert done.returncode == 1 and "not mounted yet" in done.stderr
     assert "booting" in c.zctl("status").stdout
-    code, seconds = c.stop()
-    assert code in (0, 70) and seconds < 15, (code, seconds)
+    assert c.stop()[0] in (0, 70), c.tail()
     left = sorted(p.name for p in empty.path.iterdir())
     assert left in (["app", "lost+found"], [".bootstrap.partial", "app", "lost+found"]), left
     now = tree_of(empty.path / "app")

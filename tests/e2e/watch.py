@@ -21,7 +21,7 @@ import wire  # noqa: E402
 ALL_PORTS = range(1, 65536)
 SYN_ACK, RST = wire.SYN | wire.ACK, wire.RST
 _SO_TIMESTAMPNS = 35
-_PERIOD = 4.0  # seconds from the beginning of one sweep of all ports to the next
+_PERIOD = 15.0  # seconds from the beginning of one sweep of all ports to the next: each costs a second of a processor
 
 
 class Network(Lan):
@@ -155,15 +155,22 @@ class Watch:
         if self.error:
             raise self.error
 
-    def scan(self, who, version):
-        """Of a container that runs: {port: flags} of everything that answers one sweep."""
+    def scan(self, who, version, expected):
+        """
+        Of a container that runs: {port: flags} of everything that answers a sweep. A SYN may be lost on a busy machine: sent
+        again until the ports have answered of which it is expected, a few times.
+        """
         self._end.clear()
         self._open()
         listener = threading.Thread(target=self._listen, daemon=True)
         listener.start()
-        begin = time.time()
-        self.sweep(who, version)
-        time.sleep(1.0)
+        begin, found = time.time(), {}
+        for _ in range(5):
+            self.sweep(who, version)
+            time.sleep(1.0)
+            found = {port: flags for when, v, port, flags, whom in self.answers if when >= begin and v == version and whom == who}
+            if expected <= found.keys():
+                break
         self._end.set()
         listener.join()
-        return {port: flags for when, v, port, flags, whom in self.answers if when >= begin and v == version and whom == who}
+        return found
