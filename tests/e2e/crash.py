@@ -1,6 +1,6 @@
 """
-One volume, from empty to finished, killed and stopped on the way: SIGKILL or `docker stop` at random instants of every stage,
-then started again. What comes out must be what an undisturbed boot gives.
+One volume, from empty to finished, killed and stopped on the way, at instants that are chosen by what is being done and by
+chance; then started again. What comes out must be what an undisturbed boot gives.
 """
 
 import time
@@ -9,6 +9,17 @@ from box import BEHIND, BOOT, SOAK, Container, Failed, Volume, stopping
 import manifest
 
 KILLS = 30 if SOAK else 0  # more of them, at any instant
+STAGES = ["close", "volume", "jail", "system", "release", "services", "open"]
+# Where: the stage, and what zctl says that it does; the delay after it began is at random, up to so many seconds.
+PLACES = {
+    "volume": ("volume", "", 45),
+    "tar": ("volume", "unpacking the core", 2),
+    "wipe": ("volume", "", 0.2),  # of what the step before left; see _reach
+    "rename": ("volume", "", 0.02),
+    "system": ("system", "", 3),
+    "release": ("release", "", 60),
+    "services": ("services", "", 2),
+}
 
 
 class Step:
@@ -17,55 +28,61 @@ class Step:
     def __init__(self, how, where, delay):
         self.how, self.where, self.delay = how, where, delay
         self.hit = self.exit_code = self.seconds = None
-        self.left = []
+        self.left, self.partial = [], []
 
     def __str__(self):
-        return f"{self.how} in {self.where} + {self.delay:.2f} s (was in: {self.hit}; exit {self.exit_code}, {self.seconds:.1f} s)"
+        partial = f"; .bootstrap.partial: {len(self.partial)} names" if self.partial else ""
+        came = f"was in: {self.hit}; exit {self.exit_code}, {self.seconds:.1f} s"
+        return f"{self.how} in {self.where} + {self.delay:.2f} s ({came}){partial}"
 
 
 class Chain:
     def __init__(self, volume):
-        self.volume, self.steps, self.final, self.stopped, self.log = volume, [], None, None, []
+        self.volume, self.steps, self.final, self.stopped = volume, [], None, None
         self.resumed = []
 
 
 def plan(rng):
-    steps = [
-        Step("stop", "volume", rng.uniform(0.5, 8)),
-        Step("kill", "volume", rng.uniform(1, 30)),
-        Step("kill", "rename", rng.uniform(0, 0.01)),
-        Step("kill", "system", rng.uniform(0, 3)),
-        Step("stop", "release", rng.uniform(1, 20)),
-        Step("kill", "release", rng.uniform(1, 45)),
-        Step("kill", "services", rng.uniform(0, 1.5)),
-    ]
-    for _ in range(KILLS):
-        where = rng.choice(["volume", "volume", "system", "release", "release", "release", "services"])
-        steps.append(Step("kill", where, rng.uniform(0, {"volume": 45, "system": 4, "release": 60, "services": 3}[where])))
-    return steps
+    def step(how, where, most=None, least=0):
+        return Step(how, where, rng.uniform(least, PLACES[where][2] if most is None else most))
+
+    steps = [step("kill", "tar"), step("kill", "wipe"), step("stop", "volume", 8), step("kill", "rename"), step("kill", "system"),
+             step("stop", "release", 8, 1), step("kill", "release", 25, 1), step("kill", "services")]
+    return steps + [step("kill", rng.choice([*PLACES, "volume", "release", "release"])) for _ in range(KILLS)]
 
 
-def _reach(c, step, path):
-    """Waits for the stage, then the delay; False if the boot was over before."""
+def _names(path):
+    return sorted(p.name for p in path.iterdir()) if path.exists() else []
+
+
+def _there(step, c, path, before):
+    """True: it does now what the step waits for. False: it is past that. None: not yet."""
+    if step.where == "rename":
+        return True if (path / ".bootstrap.ready").exists() else False if (path / "usr").exists() else None
+    if step.where == "wipe":
+        now = _names(path / ".bootstrap.partial")
+        return False if not before or not now else True if len(now) < len(before) else None
+    now = c.status()
+    if now.get("state") == "failed" or not now and not c.running:
+        raise Failed(f"{step.how} in {step.where}: {now.get('failure', 'the container ended')}\n{c.tail()}")
+    stage, doing, _ = PLACES[step.where]
+    name = now.get("stage", {}).get("name", "close")
+    if name == stage and now["stage"]["doing"].startswith(doing):
+        return True
+    return False if STAGES.index(name) > STAGES.index(stage) else None
+
+
+def _reach(step, c, path, before):
+    """Waits for the place, then the delay; False if that was over before."""
+    pause = 0.002 if step.where in ("rename", "wipe") else 0.1
     end = time.monotonic() + BOOT
     while time.monotonic() < end and not stopping.is_set():
-        if step.where == "rename":
-            if (path / ".bootstrap.ready").exists():
-                break
-            if (path / "usr").exists():
-                return False
-            time.sleep(0.002)
-            continue
-        text = c.text
-        if f" {step.where}: " in text and f"{step.where}: done" not in text:
-            break
-        if f"{step.where}: done" in text or " open: done" in text:
-            return False
-        if not c.running:
-            raise Failed(f"{step}: the container ended\n{c.tail()}")
-        time.sleep(0.1)
-    time.sleep(step.delay)
-    return True
+        there = _there(step, c, path, before)
+        if there is not None:
+            stopping.wait(step.delay if there else 0)
+            return there
+        time.sleep(pause)
+    return False
 
 
 def run(rng):
@@ -76,10 +93,12 @@ def run(rng):
         if KILLS and (path / "opt/zimbra/.install_history").exists() and rng.random() < 0.3:
             volume = Volume("crash")  # from the beginning again, now and then
             path, chain.volume = volume.path, volume
+        before = _names(path / ".bootstrap.partial")
         c = Container(volume, name="crash", flags=BEHIND)
-        reached = _reach(c, step, path)
-        now = c.status()
-        step.hit = now.get("stage", {}).get("name", "before zctl") if reached else "passed before"
+        if _reach(step, c, path, before):
+            step.hit = step.where if step.where in ("rename", "wipe") else c.status().get("stage", {}).get("name", "before zctl")
+        else:
+            step.hit = "passed before"
         begin = time.monotonic()
         if step.how == "stop":
             step.exit_code, _ = c.stop()
@@ -87,8 +106,7 @@ def run(rng):
             c.kill()
             step.exit_code = c.state["ExitCode"]
         step.seconds = time.monotonic() - begin
-        step.left = sorted(p.name for p in path.iterdir())
-        chain.log.append((str(step), c.tail(8)))
+        step.left, step.partial = _names(path), _names(path / ".bootstrap.partial")
         chain.steps.append(step)
         c.remove()
     last = Container(volume, name="crash", flags=BEHIND)

