@@ -12,15 +12,19 @@ CONTENT = [
     (r"var/log/.*|opt/zimbra/log/.*|opt/zimbra/\.install_history", "logs"),
     (r"app/\.state/journal", "times of the stages"),
     (r"app/\.state/(admin-password|mailbox-suffix)", "generated"),
-    (r"opt/zimbra/(conf|ssl|data|mailboxd|common/conf|store)/.*", "keys, certificates, passwords, databases: made anew by each installation"),
+    (r"opt/zimbra/conf/(ca/ca\.(key|pem)|[a-z]+\.(crt|key)|dhparam\.pem)|opt/zimbra/(ssl|mailboxd)/.*", "keys and certificates"),
+    (r"opt/zimbra/data/(dovecot|ldap|postfix|sasl2)/.*|opt/zimbra/store/.*", "databases, and what servers write while they run"),
     (r"etc/postfix/dynamicmaps\.cf|etc/sasldb2", "order of installation, times"),
     (r"etc/(shadow|shadow-|passwd-|group-|gshadow-|subuid-|subgid-)", "random passwords, and the backups of such files"),
     (r"etc/hosts", "the container's address"),
     (r"etc/machine-id|var/lib/dbus/machine-id", "random"),
     (r"etc/ssl/(certs/ssl-cert-snakeoil\.pem|private/ssl-cert-snakeoil\.key)|etc/ssl/certs/[0-9a-f]{8}\.\d", "generated keys"),
     (r"var/cache/(ldconfig/aux-cache|debconf/.*|apt/.*|man/.*)", "caches with times"),
-    (r"var/lib/(apt/.*|dpkg/(status|status-old|statoverride-old|available)|systemd/.*|ucf/.*|logrotate/status|sysstat/.*)", "times, order of installation"),
+    (r"var/lib/(apt/.*|dpkg/(status|status-old|statoverride-old|available)|systemd/.*|ucf/.*|logrotate/status|sysstat/.*)",
+     "times, order of installation"),
 ]
+# Settings whose generated passwords and addresses differ, and nothing else.
+BLANKED = r"opt/zimbra/conf/(localconfig\.xml|dovecot-ldap\.conf|ldap-[a-z]+\.cf)|opt/zimbra/common/conf/main\.cf"
 # Names that only one of two volumes may have.
 NAMES = [
     (r"tmp/.*", "what apt and the installers leave there when they are killed"),
@@ -38,7 +42,13 @@ def _xattr(path):
         return ""
 
 
-def _one(path):
+def _blank(text):
+    text = re.sub(rb'(<key name="\w*(?:password|secret)\w*">\s*<value>)[^<]*', rb"\1", text)
+    text = re.sub(rb"(?m)^(\s*(?:bind_pw|dnpass|.*password)\s*=).*", rb"\1", text)
+    return re.sub(rb"\b\d+\.\d+\.\d+\.\d+\b|\[?\b[0-9a-f]{1,4}:[0-9a-f:]+[0-9a-f:]", b"ADDRESS", text)
+
+
+def _one(path, blank):
     st = os.lstat(path)
     kind = stat.S_IFMT(st.st_mode)
     content = ""
@@ -46,8 +56,7 @@ def _one(path):
         content = os.readlink(path)
     elif stat.S_ISREG(st.st_mode):
         with open(path, "rb") as f:
-            content = hashlib.file_digest(f, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else \
-                hashlib.sha256(f.read()).hexdigest()
+            content = hashlib.sha256(_blank(f.read())).hexdigest() if blank else hashlib.file_digest(f, "sha256").hexdigest()
     elif kind in (stat.S_IFCHR, stat.S_IFBLK):
         content = str(st.st_rdev)
     return {"kind": kind, "mode": oct(stat.S_IMODE(st.st_mode)), "owner": (st.st_uid, st.st_gid), "content": content,
@@ -60,7 +69,8 @@ def of(root):
     for folder, folders, files in os.walk(root):
         for name in folders + files:
             path = os.path.join(folder, name)
-            found[os.path.relpath(path, root)] = _one(path)
+            short = os.path.relpath(path, root)
+            found[short] = _one(path, bool(re.fullmatch(BLANKED, short)))
     return found
 
 
