@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -26,7 +27,7 @@ ADMIN = "admin@example.test"
 NOFILE = 524288
 BOOT = 1500 if SOAK else 900  # seconds that a first boot may take on a loaded machine; unloaded it takes about 75
 START = 180  # the same for a volume on which everything is installed; unloaded: 6
-BEHIND = ["--cpu-shares", "128"]  # for a container that nobody waits for yet
+BEHIND = ["--cpu-shares", "512"]  # for a container that nobody waits for yet
 
 
 stopping = threading.Event()  # the run is over: threads end
@@ -132,12 +133,12 @@ def limits():
     return _limits
 
 
-class Volume:
-    made = 0
+_number = itertools.count(1)  # += would give two threads the same one
 
+
+class Volume:
     def __init__(self, name="v", *options):
-        Volume.made += 1
-        self.name = f"{PREFIX}-{name}{Volume.made}"
+        self.name = f"{PREFIX}-{name}{next(_number)}"
         docker("volume", "create", "--label", f"{LABEL}={os.getpid()}", *options, self.name)
 
     @classmethod
@@ -150,12 +151,6 @@ class Volume:
     def path(self):
         """Its folder on this machine; for volumes of a file system of their own only while a container has it."""
         return pathlib.Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", self.name).stdout.strip())
-
-    def copy(self, name="v"):
-        """Another volume with the same content; nobody may be writing."""
-        other = Volume(name)
-        subprocess.run(["cp", "-a", "--reflink=auto", f"{self.path}/.", str(other.path)], check=True)
-        return other
 
     def layer(self, name="v"):
         """Another volume that begins with the same content, made in no time; this one must stay as it is."""
@@ -173,8 +168,6 @@ class Volume:
 class Layer(Volume):
     """An overlay over a volume that nobody changes."""
 
-    all = []
-
     def __init__(self, below, name):
         super().__init__(name)
         self.top = super().path
@@ -183,7 +176,6 @@ class Layer(Volume):
         (self.top / "upper").chmod(0o755)
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
                         f"lowerdir={below.path},upperdir={self.top}/upper,workdir={self.top}/work", self.path], check=True)
-        Layer.all.append(self)
 
     @property
     def path(self):
@@ -194,20 +186,16 @@ class Layer(Volume):
         return str(self.path)
 
     def remove(self):
-        if self in Layer.all:
-            Layer.all.remove(self)
-            subprocess.run(["umount", "--lazy", self.path], check=False)
+        subprocess.run(["umount", "--lazy", self.path], capture_output=True, check=False)
         super().remove()
 
 
 class Container:
-    made = 0
-    _before = 0
+    _before = 0  # lines of the log that are of an earlier life
 
     def __init__(self, volume, *command, name="c", flags=(), env=None, caps=True, lab=True, hostname=HOST, start=True,
                  mount="", network=True):
-        Container.made += 1
-        self.name = f"{PREFIX}-{name}{Container.made}"
+        self.name = f"{PREFIX}-{name}{next(_number)}"
         self.volume = volume
         lim = limits()
         settings = {"ZIMBRA_OS_SUITE": "bookworm", **lim.env, **(env or {})}
@@ -424,11 +412,12 @@ def one_shot(*args, timeout=120, **kw):
 
 def remove_all(pid):
     """Everything that the test run with this process id made."""
-    for layer in Layer.all[:]:
-        layer.remove()
     mine = f"label={LABEL}={pid}"
     for what, remove in ((("ps", "--all"), ("rm", "--force", "--volumes")), (("volume", "ls"), ("volume", "rm", "--force")),
                          (("network", "ls"), ("network", "rm"))):
+        if what[0] == "volume":  # a layer that is mounted could not be removed
+            layers = [line.split()[1] for line in pathlib.Path("/proc/mounts").read_text().splitlines() if f"/ze{pid}-" in line]
+            subprocess.run(["umount", "--lazy", *layers], capture_output=True, check=False)
         names = docker(*what, "--quiet", "--filter", mine, check=False).stdout.split()
         if names:
             docker(*remove, *names, check=False, timeout=600)

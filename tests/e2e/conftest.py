@@ -22,8 +22,8 @@ sys.path.insert(0, str(HERE))
 import box  # noqa: E402
 
 # What needs no installed system comes first, what collects from the threads last. Background tests begin in this order as well.
-ORDER = ["image", "environment", "volume", "bootstrap", "first_boot", "services", "mail", "stop", "planted", "restart", "zctl", "signals",
-         "jail", "reload", "orphans", "commands", "jammy", "crash"]
+ORDER = ["image", "environment", "volume", "bootstrap", "first_boot", "services", "mail", "stop", "planted", "restart", "zctl",
+         "signals", "jail", "reload", "orphans", "commands", "jammy", "crash"]
 _started = {}
 _pool = concurrent.futures.ThreadPoolExecutor(max_workers=4)  # one for each of BACKGROUND and for the server
 _scenarios = concurrent.futures.ThreadPoolExecutor(max_workers=6)  # they mostly wait
@@ -127,7 +127,7 @@ def jammy(engine):
 
 @pytest.fixture(scope="session")
 def template(request):
-    """The volume of the first boot after a clean stop. Copy it; do not start anything on it."""
+    """The volume of the first boot after a clean stop. Put layers over it; do not start anything on it."""
     if "E2E_TEMPLATE" in os.environ:
         import first_boot
 
