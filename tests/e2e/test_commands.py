@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from box import SOAK, docker, one_shot, wait_for
-from test_zctl import Terminal, runs
+from test_zctl import Terminal, runs, until
 
 ALWAYS = [0, 1, 2, 125, 126, 127, 128, 255]
 # PID 1's own: a child's end, job control of a terminal; and the two that no process can handle.
@@ -39,7 +39,8 @@ def test_exit_codes(volumes, rng):
 
 
 @pytest.mark.parametrize("command, code", [(["sh", "-c", "kill -KILL $$"], 137), (["sh", "-c", "kill -TERM $$"], 143),
-                                           (["sh", "-c", "kill -SEGV $$"], 139), (["no-such-command"], 127), (["/etc/passwd"], 126)])
+                                           (["sh", "-c", "kill -SEGV $$"], 139), (["no-such-command"], 127),
+                                           (["/etc/passwd"], 126)])
 def test_how_a_command_ends(volumes, command, code):
     got, text = one_shot(volumes[0], *command)
     assert got == code and (code > 128 or text), text
@@ -104,8 +105,8 @@ def test_standard_streams(boxes, volumes):
 
 
 def test_on_a_terminal(boxes, volumes):
-    c = boxes(volumes[1], "sh", "-c", "tty; read -r line; until [ \"$(stty size)\" = '23 99' ]; do sleep 0.1; done; echo got $line; exec sleep 100",
-              flags=["-it"], start=False)
+    script = f"tty; read -r line; {until('23 99')}; echo got $line; exec sleep 100"
+    c = boxes(volumes[1], "sh", "-c", script, flags=["-it"], start=False)
     t = Terminal("docker", "start", "--attach", "--interactive", c.name, rows=22, columns=88)
     t.expect(r"/dev/pts/\d+\n")
     t.size(23, 99)
@@ -117,9 +118,11 @@ def test_on_a_terminal(boxes, volumes):
 
 
 def test_environment(volumes):
-    code, text = one_shot(volumes[2], "env", env={"FOO": "a b", "TZ": "Europe/Berlin", "ZIMBRA_ADMIN_PASSWORD": "Th3-s3cret", "MAIL_DOMAINS": "x.org"})
+    env = {"FOO": "a b", "TZ": "Europe/Berlin", "ZIMBRA_ADMIN_PASSWORD": "Th3-s3cret", "MAIL_DOMAINS": "x.org"}
+    code, text = one_shot(volumes[2], "env", env=env)
     lines = text.splitlines()
-    assert code == 0 and "FOO=a b" in lines and "s3cret" not in text and not [x for x in lines if x.startswith(("ZIMBRA_", "MAIL_DOMAINS"))]
+    assert code == 0 and "FOO=a b" in lines and "s3cret" not in text
+    assert not [x for x in lines if x.startswith(("ZIMBRA_", "MAIL_DOMAINS"))]
     assert "HOME=/root" in lines and "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" in lines
 
 

@@ -19,8 +19,8 @@ CAPS = {"NET_ADMIN": ["--cap-add", "SYS_ADMIN"], "SYS_ADMIN": ["--cap-add", "NET
 
 @pytest.mark.parametrize("missing", CAPS)
 def test_missing_capability(empty, missing):
-    text = refused(empty, f"capabilities are missing: {missing}", f"docker run --cap-add {missing}", f"capabilities.add: [{missing}]",
-                   caps=False, flags=CAPS[missing])
+    text = refused(empty, f"capabilities are missing: {missing}", f"docker run --cap-add {missing}",
+                   f"capabilities.add: [{missing}]", caps=False, flags=CAPS[missing])
     assert ("ZIMBRA_FIREWALL=off" in text) == (missing == "NET_ADMIN")
     assert not list(empty.path.iterdir())
 
@@ -36,7 +36,8 @@ def test_dropped_capability_that_the_jail_needs(empty):
 
 
 FLAGS = {
-    "no-new-privileges": (["--security-opt", "no-new-privileges"], ["no-new-privileges is set", "without --security-opt no-new-priv"]),
+    "no-new-privileges": (["--security-opt", "no-new-privileges"],
+                          ["no-new-privileges is set", "without --security-opt no-new-priv"]),
     "init": (["--init"], ["zimbra-init is not process 1", "docker run without --init", "ZIMBRA_ALLOW_NOT_PID1=1"]),
     "pid host": (["--pid", "host"], ["process namespace of the host", "docker run without --pid host", "hostPID: false"]),
     "user": (["--user", "1000"], ["started as user 1000", "docker run without --user"]),
@@ -67,8 +68,8 @@ def test_low_memory(empty):
     probe = docker("run", "--rm", "--network", "none", "--memory", "600m", "--entrypoint", "/bin/true", IMAGE, check=False)
     if probe.returncode:
         pytest.skip("this engine cannot limit memory: " + probe.stderr.strip())
-    refused(empty, "the container may use 600 MiB of memory", "needs 4096 MiB", "docker run --memory 4096m", "ZIMBRA_MIN_MEMORY=600",
-            flags=["--memory", "600m"])
+    refused(empty, "the container may use 600 MiB of memory", "needs 4096 MiB", "docker run --memory 4096m",
+            "ZIMBRA_MIN_MEMORY=600", flags=["--memory", "600m"])
 
 
 NAMES = {
@@ -125,8 +126,8 @@ def test_wrong_line_in_the_file_of_settings(empty):
 
 
 def test_service_links_of_kubernetes_are_ignored(boxes, empty):
-    c = boxes(empty, env={"ZIMBRA_SERVICE_HOST": "10.0.0.1", "ZIMBRA_PORT": "tcp://10.0.0.1:25", "ZIMBRA_PORT_25_TCP": "tcp://10.0.0.1:25",
-                          "ZIMBRA_SERVICE_PORT_SMTP": "25"})
+    c = boxes(empty, env={"ZIMBRA_SERVICE_HOST": "10.0.0.1", "ZIMBRA_PORT": "tcp://10.0.0.1:25",
+                          "ZIMBRA_PORT_25_TCP": "tcp://10.0.0.1:25", "ZIMBRA_SERVICE_PORT_SMTP": "25"})
     c.wait_log("stage 2 of 7")
 
 

@@ -12,11 +12,13 @@ NOBODY_LISTENS = {5222, 5223}
 
 
 def test_nothing_is_answered_before_it_opens(first_boot):
-    seen, closed, opens = first_boot.watch, first_boot.time_of(r"the network is closed \d+ ms"), first_boot.time_of(r" open: Opening")
+    seen = first_boot.watch
+    closed, opens = first_boot.time_of(r"the network is closed \d+ ms"), first_boot.time_of(r" open: Opening")
     print(f"\nexec to default drop: {first_boot.line('the network is closed').partition('close: ')[2]}")
     during = [s for s in seen.sweeps if s[0] > closed and s[1] < opens]
     kernel = [a for a in seen.answers if a[0] <= closed]
-    print(f"{len(during)} sweeps of 65535 ports in the {opens - closed:.0f} s between; before PID 1 began the kernel reset {len(kernel)} SYNs")
+    print(f"{len(during)} sweeps of 65535 ports in the {opens - closed:.0f} s between; "
+          f"before PID 1 began the kernel reset {len(kernel)} SYNs")
     for version in first_boot.network.versions:
         assert {who for _, _, who, v in during if v == version} == {"admin", "stranger"}
     # Before PID 1 runs there is nobody but the kernel: no port is open, whatever it says.

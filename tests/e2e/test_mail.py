@@ -28,7 +28,8 @@ def imap(address, password):
 def test_a_mail_arrives_and_is_read(server, address):
     mark = str(uuid.uuid4())
     with smtplib.SMTP(address, 25, "client.example.org", timeout=60) as smtp:
-        assert smtp.sendmail("somebody@example.org", [ADMIN], f"Subject: {mark}\r\nFrom: somebody@example.org\r\n\r\nHello.\r\n") == {}
+        mail = f"Subject: {mark}\r\nFrom: somebody@example.org\r\n\r\nHello.\r\n"
+        assert smtp.sendmail("somebody@example.org", [ADMIN], mail) == {}
     box = imap(address, server.password())
 
     def look():

@@ -30,7 +30,7 @@ def test_orphans_of_docker_exec(healthy):
 def test_orphans_that_die_at_once_together(healthy):
     """Three hundred that sleep, killed by one command."""
     healthy.exec("sh", "-c", MANY.format(n=300, what="exec sleep 77777"))
-    sleepers = "grep -lx sleep /proc/[0-9]*/comm | cut -d/ -f3"
+    sleepers = "grep -lxz '7777[7]' /proc/[0-9]*/cmdline | cut -d/ -f3"  # an argument of theirs, and not of this
     wait_for("300 that sleep", lambda: len(healthy.exec("sh", "-c", sleepers).stdout.split()) >= 300, 60)
     before = reaped(healthy)
     healthy.exec("sh", "-c", f"kill -9 $({sleepers})", check=False)

@@ -41,11 +41,13 @@ def mirrors():
 def test_apt_on_the_volume_is_as_written_down(template):
     main, security = mirrors()
     golden = (GOLDEN / "sources-bookworm.list").read_text()
-    golden = golden.replace("http://mirror.example/debian-security", security).replace("http://mirror.example/debian ", main + " ")
+    golden = golden.replace("http://mirror.example/debian-security", security)
+    golden = golden.replace("http://mirror.example/debian ", main + " ")
     etc = template.volume.path / "etc/apt"
     assert (etc / "sources.list").read_text() == golden
     assert not list((etc / "sources.list.d").glob("*.sources")) and not (etc / "trusted.gpg").exists()
-    for name, on_volume in (("50unattended-upgrades-bookworm", "50unattended-upgrades"), ("20auto-upgrades-on", "20auto-upgrades")):
+    for name, on_volume in (("50unattended-upgrades-bookworm", "50unattended-upgrades"),
+                            ("20auto-upgrades-on", "20auto-upgrades")):
         assert (etc / "apt.conf.d" / on_volume).read_text() == (GOLDEN / name).read_text(), name
 
 

@@ -7,8 +7,8 @@ import time
 from box import SOAK, START, docker, in_background, layered, wait_for
 
 STUBBORN = "import signal, time\nfor s in (1, 15): signal.signal(s, signal.SIG_IGN)\ntime.sleep(1000)\n"
-LIVES = [("TERM", r"services: Starting Zimbra \(stage"), ("INT", r"services: Starting proxy"), ("PWR", r"open: Opening the public ports"),
-         ("TERM", r"ready [\d.]+ s after")]
+LIVES = [("TERM", r"services: Starting Zimbra \(stage"), ("INT", r"services: Starting proxy"),
+         ("PWR", r"open: Opening the public ports"), ("TERM", r"ready [\d.]+ s after")]
 
 
 def deaf(c):

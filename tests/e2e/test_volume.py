@@ -131,7 +131,8 @@ def test_lost_found_and_app_are_empty(boxes, empty):
     c.wait_log("volume: installing bookworm from")
     now = wait_for("an answer", c.status, 20)
     assert now["state"] == "booting" and now["stage"]["name"] == "volume" and now["firewall"]["mode"] == "closed", now
-    assert [c.zctl("health", *level, check=False).returncode for level in ([], ["--live"], ["--ready"], ["--startup"])] == [0, 0, 1, 1]
+    levels = [], ["--live"], ["--ready"], ["--startup"]
+    assert [c.zctl("health", *level, check=False).returncode for level in levels] == [0, 0, 1, 1]
     done = c.zctl("exec", "--", "true", check=False)
     assert done.returncode == 1 and "not mounted yet" in done.stderr
     assert "booting" in c.zctl("status").stdout

@@ -49,7 +49,8 @@ class _Aim(wire.Link):
     def __init__(self, network, who):  # pylint: disable=super-init-not-called
         self.SRV, self.CLI = network.container, who
         self.srv_mac = bytes(6)  # put in when the container is there
-        self.cli_mac = bytes.fromhex(pathlib.Path(f"/sys/class/net/{network.bridge}/address").read_text().strip().replace(":", ""))
+        mac = pathlib.Path(f"/sys/class/net/{network.bridge}/address").read_text()
+        self.cli_mac = bytes.fromhex(mac.strip().replace(":", ""))
 
 
 class Watch:
