@@ -51,6 +51,7 @@ static int64_t look_pause;
 static bool look_again; /* something happened while one was under way, which may have come too early to see it */
 static char status_text[STATUS_TEXT_MAX];
 static size_t status_used;
+static bool status_full;
 
 static void look_now(struct loop_timer *t);
 
@@ -291,8 +292,11 @@ static struct tracked *find(const char *name, bool add)
 static void status_line(struct child *c, const char *line, size_t len)
 {
 	(void)c;
-	if (status_used + len + 1 > sizeof(status_text))
+	/* Full is full: a short line behind a gap would be taken for the next one. */
+	if (status_full || status_used + len + 1 > sizeof(status_text)) {
+		status_full = true;
 		return;
+	}
 	memcpy(status_text + status_used, line, len);
 	status_text[status_used + len] = '\n';
 	status_used += len + 1;
@@ -315,7 +319,8 @@ static void status_ended(struct child *c, int status)
 		return;
 	}
 	listed = true;
-	for (size_t i = 0; i < count; i++)
+	/* From a text that was cut it is not known who is missing. */
+	for (size_t i = 0; i < count && !status_full; i++)
 		list[i].s.enabled = list[i].def && list[i].def->system;
 	for (size_t i = 0; i < said.n; i++) {
 		struct tracked *t = find(said.service[i].name, true);
@@ -349,6 +354,7 @@ static void status_now(struct loop_timer *t)
 		return;
 	}
 	status_used = 0;
+	status_full = false;
 	status_child.line = status_line;
 	status_child.ended = status_ended;
 	status_deadline.fire = status_late;

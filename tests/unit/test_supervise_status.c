@@ -140,6 +140,17 @@ TEST(a_text_longer_than_what_is_kept)
 	pass(12 * 1000);
 	CHECK(asked("status") >= 2);
 	CHECK(service("dnscache")->enabled);
+	/* From a text with its end cut off nobody is known to be missing, and what stands behind the cut is not read.
+	 */
+	unsigned before = asked("status");
+	fake_su("printf '\\tmemcached               Running\\n'\n"
+		"seq -f %015.0f 1 1016\n"	/* 16 bytes each: less than a line is left */
+		"printf '%0200d\\n' 0\n"	/* does not fit any more */
+		"printf '\\tldap Running\\n'"); /* would */
+	end_with(service("memcached")->pid, SIGKILL);
+	pass(12 * 1000);
+	CHECK(asked("status") > before);
+	CHECK(service("dnscache")->enabled && !service("ldap")->enabled);
 }
 
 TEST(services_of_a_later_release)
