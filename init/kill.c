@@ -95,15 +95,19 @@ bool kill_anyone_left(void)
 struct text {
 	char *at;
 	size_t left;
+	bool first;
 };
 
 static bool name_one(pid_t pid, const struct proc_info *info, void *arg)
 {
 	struct text *t = arg;
-	int n = snprintf(t->at, t->left, "%s(%d) ", info->name, (int)pid);
+	int n = snprintf(t->at, t->left, "%s%s(%d)", t->first ? "" : " ", info->name, (int)pid);
 
-	if (n < 0 || (size_t)n >= t->left)
+	if (n < 0 || (size_t)n >= t->left) {
+		*t->at = '\0'; /* whole names or none */
 		return false;
+	}
+	t->first = false;
 	t->at += n;
 	t->left -= (size_t)n;
 	return true;
@@ -111,7 +115,7 @@ static bool name_one(pid_t pid, const struct proc_info *info, void *arg)
 
 void kill_list(char *text, size_t size)
 {
-	struct text t = {text, size};
+	struct text t = {text, size, true};
 
 	text[0] = '\0';
 	for_descendants(name_one, &t);
