@@ -108,7 +108,7 @@ static void ended(struct child *c, int status)
 	if (status || n < 0) {
 		char why[160];
 		(void)snprintf(why, sizeof(why), DATA_DIR "/app/zimbra.conf cannot be read: %s",
-			       strerror(status ? status : EIO));
+			       status > 128 ? "its reader was killed" : strerror(status ? status : EIO));
 		told->finished(told->arg, why);
 		return;
 	}
