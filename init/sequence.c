@@ -32,8 +32,8 @@ static struct {
 	char suite[32], release[160];
 	struct loop_timer retry, grace;
 	int64_t pause_ms;
-	void (*aborted)(void);
-	bool aborting;
+	void (*aborted)(bool killed);
+	bool aborting, killed;
 } seq = {.child = {.output = {.fd = -1}}, .report = {.fd = -1}};
 
 static void next(void);
@@ -142,7 +142,7 @@ static void child_ended(struct child *c, int status)
 	if (seq.aborting) {
 		loop_timer_stop(&seq.grace);
 		seq.stage[seq.index].state = STAGE_FAILED;
-		seq.aborted();
+		seq.aborted(seq.killed);
 		return;
 	}
 	if (status == 0) {
@@ -269,21 +269,30 @@ static void grace_over(struct loop_timer *t)
 {
 	(void)t;
 	log_warn(stages[seq.index].name, "did not end in time: killed");
+	seq.killed = true;
 	child_kill(&seq.child, SIGKILL);
 }
 
-void sequence_abort(int64_t grace_ms, void (*ended)(void))
+void sequence_abort(int64_t grace_ms, void (*ended)(bool killed))
 {
 	seq.aborting = true;
 	seq.aborted = ended;
 	loop_timer_stop(&seq.retry);
 	if (seq.child.pid == 0) {
-		ended();
+		ended(false);
 		return;
 	}
 	child_kill(&seq.child, SIGTERM);
 	seq.grace.fire = grace_over;
 	loop_timer_set(&seq.grace, grace_ms);
+}
+
+bool sequence_hurry(int64_t grace_ms)
+{
+	if (!seq.grace.armed || seq.grace.at <= now_ms() + grace_ms)
+		return false;
+	loop_timer_set(&seq.grace, grace_ms);
+	return true;
 }
 
 size_t sequence_index(void)

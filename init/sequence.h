@@ -26,8 +26,13 @@ struct sequence_events {
 /* Runs stages[0..count). cfg and data must stay valid. */
 void sequence_start(const struct config *cfg, int data, size_t count, const struct sequence_events *events);
 
-/* Stops where it is: no more tries; the running child gets TERM, after `grace_ms` KILL. ended() when it is gone. */
-void sequence_abort(int64_t grace_ms, void (*ended)(void));
+/*
+ * Stops where it is: no more tries; the running child gets TERM, after `grace_ms` KILL. ended() when it is gone, with
+ * whether KILL was needed.
+ */
+void sequence_abort(int64_t grace_ms, void (*ended)(bool killed));
+/* While it aborts: the grace that is left becomes shorter. False if it was. */
+bool sequence_hurry(int64_t grace_ms);
 
 /* Position for people: index of the running, failed or last stage, and all of them. */
 size_t sequence_index(void);

@@ -198,8 +198,19 @@ static void stop_zimbra(void)
 
 /* --------------------------------------------------------------------------------------------------------------- */
 
+static void stage_ended(bool stage_killed)
+{
+	killed = stage_killed;
+	stop_zimbra();
+}
+
 static void hurry(void)
 {
+	if (phase == STOP_STAGE) {
+		if (sequence_hurry(HURRY_MS))
+			log_warn("stop", "asked again: %d s more for the running stage", HURRY_MS / 1000);
+		return;
+	}
 	if (!deadline.armed || deadline.at - now_ms() <= HURRY_MS)
 		return;
 	log_warn("stop", "asked again: %d s more for this step", HURRY_MS / 1000);
@@ -222,7 +233,7 @@ void stop_begin(const struct config *c, bool with_zimbra, void (*done)(bool kill
 		 "--stop-timeout says more)",
 		 config_num(cfg, CFG_ZIMBRA_STOP_TIMEOUT));
 	(void)snprintf(doing, sizeof(doing), "ending the running stage");
-	sequence_abort(STAGE_GRACE_MS, stop_zimbra);
+	sequence_abort(STAGE_GRACE_MS, stage_ended);
 }
 
 enum stop_phase stop_phase(void)

@@ -95,9 +95,9 @@ static inline void told_done(const struct stage *s)
 	tell(text);
 }
 
-static inline void told_aborted(void)
+static inline void told_aborted(bool killed)
 {
-	tell("aborted");
+	tell(killed ? "aborted with KILL" : "aborted");
 }
 
 static const struct sequence_events events = {told_finished, told_failed, told_begins, told_done};

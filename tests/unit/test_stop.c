@@ -139,8 +139,26 @@ TEST(a_stage_that_does_not_end)
 	CHECK(exists(pid)); /* one after the other */
 	CHECK_EQ(stop_phase(), STOP_STAGE);
 	skip_ms(1100);
-	stopped_as("closed|stopped|");
+	stopped_as(WITH_KILL);
 	CHECK(got("polite", "T"));
+}
+
+TEST(a_second_term_shortens_a_stage)
+{
+	plan[1].act = waits_stubborn;
+	start_stages(4);
+	RUN_UNTIL(strcmp(sequence_stage(1)->doing, "waiting") == 0);
+	stop(false);
+	skip_ms(1000);
+	(void)turn(20);
+	stop(false);
+	skip_ms(4000);
+	(void)turn(20);
+	CHECK_EQ(stop_phase(), STOP_STAGE);
+	stop(false); /* a third one does not give it more */
+	CHECK_EQ(logged("stop: warning: asked again: 5 s more for the running stage\n"), 1);
+	skip_ms(1100);
+	stopped_as(WITH_KILL);
 }
 
 TEST(between_two_tries_of_a_stage)
@@ -213,6 +231,7 @@ int main(void)
 		cmocka_unit_test(a_stage_that_does_not_end),
 		cmocka_unit_test(between_two_tries_of_a_stage),
 		cmocka_unit_test(a_second_term_shortens),
+		cmocka_unit_test(a_second_term_shortens_a_stage),
 		cmocka_unit_test(an_unmount_that_fails_is_told),
 		cmocka_unit_test(an_unmount_that_hangs_is_not_waited_for),
 	};
