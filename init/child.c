@@ -81,7 +81,19 @@ static void died(void *arg, pid_t pid, int status)
 	c->ended(c, status);
 }
 
-static void become_child(int out, int keep)
+/* keep[i] becomes 3 + i. Out of each other's way first: one of them may have a number that another one shall get. */
+static void place(const int *keep, size_t n)
+{
+	int high[CHILD_KEEP_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		high[i] = fcntl(keep[i], F_DUPFD, 3 + CHILD_KEEP_MAX);
+	for (size_t i = 0; i < n; i++)
+		(void)dup2(high[i], 3 + (int)i);
+	(void)close_range(3 + (unsigned)n, ~0U, 0);
+}
+
+static void become_child(int out, const int *keep, size_t n)
 {
 	signals_reset_in_child();
 	log_set_sink(NULL);
@@ -90,15 +102,10 @@ static void become_child(int out, int keep)
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(out, STDOUT_FILENO);
 	(void)dup2(out, STDERR_FILENO);
-	if (keep >= 0) {
-		(void)dup2(keep, 3); /* dup2 onto itself keeps CLOEXEC, which no body here execs past */
-		(void)close_range(4, ~0U, 0);
-	} else {
-		(void)close_range(3, ~0U, 0);
-	}
+	place(keep, n);
 }
 
-int child_run(struct child *c, int (*body)(void *arg), void *arg, int keep)
+static int run(struct child *c, int (*body)(void *arg), void *arg, const int *keep, size_t kept)
 {
 	int p[2];
 
@@ -114,7 +121,7 @@ int child_run(struct child *c, int (*body)(void *arg), void *arg, int keep)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
-		become_child(out, keep);
+		become_child(out, keep, kept);
 		_exit(body(arg));
 	}
 	c->pid = pid;
@@ -129,6 +136,32 @@ int child_run(struct child *c, int (*body)(void *arg), void *arg, int keep)
 	if (loop_add(&c->output, in, EPOLLIN) == 0)
 		(void)steal_fd(&in);
 	return 0;
+}
+
+int child_run(struct child *c, int (*body)(void *arg), void *arg, int keep)
+{
+	return run(c, body, arg, &keep, keep >= 0 ? 1 : 0);
+}
+
+struct program {
+	const char *path, *name;
+};
+
+static int exec_program(void *arg)
+{
+	const struct program *p = arg;
+	char *const argv[] = {(char *)(uintptr_t)p->name, NULL}, *const env[] = {NULL};
+
+	(void)execve(p->path, argv, env);
+	log_error(p->name, "%s: %s", p->path, strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}
+
+int child_exec(struct child *c, const char *path, const char *name, const int *keep, size_t n)
+{
+	struct program p = {path, name};
+
+	return run(c, exec_program, &p, keep, n);
 }
 
 static int exec_jail(void *arg)

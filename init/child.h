@@ -32,5 +32,12 @@ int child_run(struct child *c, int (*body)(void *arg), void *arg, int keep);
 /* As above with a program of the jail; argv as for execve. */
 int child_exec_jail(struct child *c, const char *const argv[]);
 
+/*
+ * A program of the image, with `name` as its only argument and no environment; keep[i] becomes its descriptor 3 + i.
+ * n <= CHILD_KEEP_MAX.
+ */
+enum { CHILD_KEEP_MAX = 4 };
+int child_exec(struct child *c, const char *path, const char *name, const int *keep, size_t n);
+
 /* To the child's whole group. Nothing if it is not running. */
 void child_kill(struct child *c, int sig);
