@@ -44,7 +44,7 @@ RUN set -eu; \
 COPY --from=builder /out/ /
 # A library that the list above forgot is found here, and not by the first user.
 RUN set -eu; \
-    if ldd /usr/sbin/zimbra-init /usr/bin/zctl | grep 'not found'; then echo "a library is missing in this image" >&2; exit 1; fi
+    if ldd /usr/sbin/zimbra-init /usr/bin/zctl /usr/libexec/zimbra-init/* | grep 'not found'; then echo "a library is missing in this image" >&2; exit 1; fi
 
 LABEL org.opencontainers.image.title="zimbra-init" \
       org.opencontainers.image.description="Zimbra in one container: supervised, firewalled, installed on a volume at the first start" \

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Includes run one way (init/README.md). TAP, one test a rule; offending lines behind "#".
 #   knock/, tls/ -> init/worker/ only · init/ -> firewall/ · firewall/ -> nothing of ours · init/worker/ -> nothing outside
+#   init/netlog/, a worker, -> init/worker/ only · nothing of PID 1 -> init/netlog/ (it knows a worker by its messages)
 #   init/zimbra/ alone knows Zimbra: nothing but init/*.c (the core) includes it
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,10 +18,10 @@ includes() { # FOLDER
 }
 
 number=0 code=0
-rule() { # NAME FOLDER ALLOWED-REGEX
+rule() { # NAME FOLDER ALLOWED-REGEX [REGEX of files in the folder that have a rule of their own]
 	local bad
 	number=$((number + 1))
-	bad=$(includes "$2" | awk -v allowed="$3" '$2 !~ allowed')
+	bad=$(includes "$2" | awk -v allowed="$3" -v but="${4-}" '$2 !~ allowed && (but == "" || $1 !~ but)')
 	if [[ -z $bad ]]; then
 		printf 'ok %d - %s\n' "$number" "$1"
 	else
@@ -33,12 +34,14 @@ rule() { # NAME FOLDER ALLOWED-REGEX
 # Nothing is found where the scan itself is broken.
 [[ -n $(includes init) && -n $(includes firewall) ]] || { echo '# no include found at all'; exit 1; }
 
-echo '1..7'
+echo '1..9'
 rule 'firewall/ includes nothing else of ours' firewall '^firewall/'
 rule 'init/ includes init/ and firewall/ only' init '^(init|firewall)/'
 rule 'init/worker/ includes nothing outside of it' init/worker '^init/worker/'
 rule 'init/boot/ does not know Zimbra, zctl or the guard' init/boot '^(firewall/|init/[^/]+$|init/(boot|worker)/)'
 rule 'init/zctl/ does not know Zimbra or the boot' init/zctl '^(firewall/|init/[^/]+$|init/(zctl|worker)/)'
+rule 'init/netlog/ includes netlog/ and init/worker/ only' init/netlog '^init/(netlog|worker)/'
+rule 'PID 1 does not include a worker' init '^(firewall/|init/([^/]+|(boot|zimbra|zctl|worker)/.*)$)' '^init/netlog/'
 rule 'knock/ includes knock/ and init/worker/ only' knock '^(knock|init/worker)/'
 rule 'tls/ includes tls/ and init/worker/ only' tls '^(tls|init/worker)/'
 exit "$code"

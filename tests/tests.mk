@@ -3,7 +3,7 @@
 SOAK ?=
 FUZZ_SECONDS ?= 60
 FUZZ_CC ?= clang
-LIB_ARCHIVES = $(B)/libinit.a $(B)/libzctl.a $(B)/libfirewall.a
+LIB_ARCHIVES = $(B)/libinit.a $(B)/libzctl.a $(B)/libnetlog.a $(B)/libworker.a $(B)/libfirewall.a
 
 # One program per tests/unit/test_*.c. Archives, not objects: a test may bring its own version of a function, as long as it
 # brings all that is used of that object file.
@@ -57,7 +57,8 @@ soak: ## all tests with the big counts (hours)
 
 FUZZ_FLAGS := -std=c17 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -O1 -g -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
-FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(FIREWALL_SRC) $(INIT_SRC) $(filter-out init/zctl/main.c,$(ZCTL_SRC)))
+FUZZ_OBJ := $(patsubst %.c,build/fuzz/obj/%.o,$(FIREWALL_SRC) $(INIT_SRC) $(WORKER_SRC) \
+	$(filter-out %/main.c,$(ZCTL_SRC) $(NETLOG_SRC)))
 FUZZ_PROGRAMS := $(FUZZ_NAMES:%=build/fuzz/fuzz_%)
 
 build/fuzz/obj/%.o: %.c Makefile tests/tests.mk
