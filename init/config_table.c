@@ -23,6 +23,8 @@ const struct setting config_settings[CFG_COUNT] = {
 		.help = "public UDP ports"},
 	[CFG_FIREWALL_ADMIN_FROM] = {"FIREWALL_ADMIN_FROM", NULL, TYPE_PREFIXES, "", .reload = true,
 		.help = "networks that may reach the admin ports 7071 and 9071"},
+	[CFG_FIREWALL_LOG] = {"FIREWALL_LOG", NULL, TYPE_SWITCH, "off", .reload = true,
+		.help = "on: packets that the filter drops are told in the log, a few of each class"},
 	[CFG_ZIMBRA_FIREWALL] = {"ZIMBRA_FIREWALL", NULL, TYPE_SWITCH, "on",
 		.help = "off: no packet filter of ours, e.g. where the network's owner filters"},
 	[CFG_ZIMBRA_HOST_FQDN] = {"ZIMBRA_HOST_FQDN", NULL, TYPE_FQDN, "",

@@ -13,6 +13,7 @@
 #include "stop.h"
 #include "supervise.h"
 #include "trim.h"
+#include "workers.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -188,8 +189,10 @@ static void stage_done(const struct stage *s)
 	/* From the next stage on there may be something of Zimbra's to stop. */
 	if (strcmp(s->name, "system") == 0 && mode != DAEMON_COMMAND)
 		with_zimbra = true;
-	if (strcmp(s->name, "services") == 0)
+	if (strcmp(s->name, "services") == 0) {
 		supervise_start();
+		workers_update(cfg);
+	}
 }
 
 static void finished(void)

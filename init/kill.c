@@ -1,5 +1,6 @@
 #include "kill.h"
 #include "proc.h"
+#include "workers.h"
 
 #include <dirent.h>
 #include <signal.h>
@@ -27,7 +28,7 @@ static void for_descendants(bool (*each)(pid_t pid, const struct proc_info *info
 	for (struct dirent *e; n < PIDS_MAX && (e = readdir(dir));) {
 		struct proc_info info;
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		if (pid <= 0 || pid == getpid() || proc_read(pid, &info) < 0)
+		if (pid <= 0 || pid == getpid() || workers_has(pid) || proc_read(pid, &info) < 0)
 			continue;
 		if (info.zombie) {
 			unreaped |= info.parent == getpid();

@@ -1,6 +1,7 @@
 /*
  * "Everybody": as PID 1 all processes of the namespace but ourselves; where we are not PID 1 (ZIMBRA_ALLOW_NOT_PID1)
- * only our descendants, since kill(-1) would hit strangers.
+ * only our descendants, since kill(-1) would hit strangers. Workers are nobody: they are not the installation's, and no
+ * stop waits for them. (kill(-1) reaches them too, which does no harm: stop.c has ended them before.)
  */
 #pragma once
 

@@ -3,6 +3,7 @@
 #include "boot/path.h"
 #include "child.h"
 #include "config_table.h"
+#include "workers.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -94,6 +95,8 @@ static void apply(const char *text, size_t len)
 	}
 	take_over(&fresh);
 	config_free(&fresh);
+	if (renew_firewall)
+		workers_update(current);
 	told->finished(told->arg, NULL);
 }
 

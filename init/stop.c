@@ -6,6 +6,7 @@
 #include "sequence.h"
 #include "server.h"
 #include "supervise.h"
+#include "workers.h"
 #include "zimbra/zimbra.h"
 
 #include <signal.h>
@@ -110,6 +111,7 @@ static void look_again(struct loop_timer *t)
 static void terminate(void)
 {
 	phase = STOP_TERM;
+	workers_stop();
 	if (!kill_anyone_left()) {
 		unmount();
 		return;

@@ -1,7 +1,7 @@
 /*
  * The way down, from whatever state: the running stage is ended, Zimbra is stopped by its own script with a deadline,
- * what is left gets TERM (and HUP for shells, CONT for stopped ones), later KILL; then the mounts go. Over at once
- * when nothing is left.
+ * the workers end, what is left gets TERM (and HUP for shells, CONT for stopped ones), later KILL; then the mounts go.
+ * Over at once when nothing is left.
  */
 #pragma once
 

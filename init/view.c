@@ -5,6 +5,7 @@
 #include "signals.h"
 #include "stop.h"
 #include "supervise.h"
+#include "workers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,6 +73,19 @@ static json_t *services(void)
 						s->pid ? json_integer(s->pid) : json_null(), "restarts",
 						(int)s->restarts, "since", (json_int_t)((now_ms() - s->since) / 1000)));
 	}
+	return list;
+}
+
+static json_t *workers(void)
+{
+	json_t *list = json_array();
+	struct worker_view v;
+
+	for (size_t i = 0; workers_view(i, &v); i++)
+		if (v.state)
+			json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:I}", "name", v.name, "state", v.state,
+							      "pid", v.pid ? json_integer(v.pid) : json_null(),
+							      "restarts", (json_int_t)v.restarts));
 	return list;
 }
 
@@ -201,12 +215,12 @@ json_t *view_firewall(void)
 
 json_t *view_status(void)
 {
-	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", VIEW_SCHEMA,
-			 "version", VERSION, "state", daemon_state_name(daemon_state()), "hostname", daemon_hostname(),
-			 "suite", view_text(sequence_suite()), "release", view_text(sequence_release()), "uptime",
-			 (json_int_t)(daemon_uptime() / 1000), "stage", current_stage(), "failure", failure(),
-			 "services", services(), "firewall", firewall_brief(), "warnings", warnings(), "deaths",
-			 deaths());
+	return json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+			 VIEW_SCHEMA, "version", VERSION, "state", daemon_state_name(daemon_state()), "hostname",
+			 daemon_hostname(), "suite", view_text(sequence_suite()), "release",
+			 view_text(sequence_release()), "uptime", (json_int_t)(daemon_uptime() / 1000), "stage",
+			 current_stage(), "failure", failure(), "services", services(), "workers", workers(),
+			 "firewall", firewall_brief(), "warnings", warnings(), "deaths", deaths());
 }
 
 json_t *view_stages(void)

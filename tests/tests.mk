@@ -30,13 +30,23 @@ $(B)/tests/fw-driver: $(B)/obj/tests/net/fw-driver.o $(B)/libfirewall.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_FIREWALL)
 
+# As installed: the workers are found from where the program is that starts them.
+$(B)/tests/sbin/netlog-driver: $(B)/obj/tests/net/netlog-driver.o $(B)/libinit.a $(B)/libworker.a $(B)/libfirewall.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(B)/tests/libexec/zimbra-init/%: $(B)/%
+	@mkdir -p $(@D)
+	$(Q)install $< $@
+worker-programs: $(B)/tests/sbin/netlog-driver $(B)/tests/libexec/zimbra-init/zimbra-netlog $(B)/tests/test_worker_confine
+
 $(E2E_PROGRAMS): build/tests/e2e/%: tests/e2e/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(CFLAGS) -static -o $@ $<
 
 unit-programs: $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
-net-programs: $(B)/tests/fw-driver
+net-programs: $(B)/tests/fw-driver worker-programs
 e2e-programs: $(E2E_PROGRAMS)
 
 # The runner calls make itself; a jobserver or flags of this one are not for it.
@@ -89,5 +99,6 @@ bench: ## PID 1 beside tini, dumb-init and catatonit; the bootstrap beside mmdeb
 	@docker/packages.sh build engine bench
 	@tests/bench/run.sh
 
-.PHONY: test unit net e2e soak fuzz lint format bench unit-programs net-programs e2e-programs fuzz-programs
+.PHONY: test unit net e2e soak fuzz lint format bench unit-programs net-programs worker-programs e2e-programs \
+	fuzz-programs
 .SECONDARY:

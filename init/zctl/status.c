@@ -155,6 +155,30 @@ static void print_services(const json_t *services)
 	table_print(stdout, &t, text_columns());
 }
 
+static void print_workers(const json_t *workers)
+{
+	static const struct table_column column[] = {
+		{"WORKER", .wrap = true}, {"STATE"}, {"PID", .right = true}, {"RESTARTS", .right = true}};
+	_cleanup_table_ struct table t = {.column = column, .columns = ARRAY_SIZE(column), .indent = 2};
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach (workers, i, w) {
+		int64_t pid = get_number(w, "pid", 0), restarts = get_number(w, "restarts", 0);
+
+		table_add(&t, PLAIN, "%s", get_text(w, "name"));
+		table_add(&t, state_colour(get_text(w, "state")), "%s", get_text(w, "state"));
+		if (pid > 0)
+			table_add(&t, PLAIN, "%lld", (long long)pid);
+		else
+			table_add(&t, DIM, "-");
+		table_add(&t, restarts ? YELLOW : PLAIN, "%lld", (long long)restarts);
+	}
+	if (t.cells)
+		(void)putchar('\n');
+	table_print(stdout, &t, text_columns());
+}
+
 static void print_deaths(const json_t *deaths)
 {
 	static const struct table_column column[] = {
@@ -189,6 +213,7 @@ int cmd_status(int argc, char **argv)
 	print_title(a.json);
 	print_facts(a.json);
 	print_services(get_list(a.json, "services"));
+	print_workers(get_list(a.json, "workers"));
 	print_deaths(get_list(a.json, "deaths"));
 	(void)fflush(stdout);
 	ask_compare_version(get_text(a.json, "version"));

@@ -5,6 +5,7 @@
 #include "../../init/stop.h"
 #include "../../init/supervise.h"
 #include "../../init/view.h"
+#include "../../init/workers.h"
 
 #include "support.h"
 
@@ -20,6 +21,7 @@ static struct {
 	const char *stop_doing;
 	struct reaper_death death[REAPER_RING];
 	size_t deaths;
+	struct worker_view worker[2];
 	int fw_result;
 	struct fw_state fw;
 } pid1;
@@ -127,6 +129,13 @@ bool supervise_essential_running(void)
 	return pid1.essential;
 }
 
+bool workers_view(size_t i, struct worker_view *out)
+{
+	if (i < 2)
+		*out = pid1.worker[i];
+	return i < 2;
+}
+
 size_t reaper_ring(struct reaper_death out[static REAPER_RING])
 {
 	memcpy(out, pid1.death, sizeof(pid1.death));
@@ -182,8 +191,9 @@ static const char *text_of(const json_t *o, const char *key)
 
 static void status_has_all_keys(void **state)
 {
-	static const char *const keys[] = {"schema", "version", "state",    "hostname", "suite",    "release", "uptime",
-					   "stage",  "failure", "services", "firewall", "warnings", "deaths"};
+	static const char *const keys[] = {"schema",  "version",  "state",    "hostname", "suite",
+					   "release", "uptime",	  "stage",    "failure",  "services",
+					   "workers", "firewall", "warnings", "deaths"};
 	static const char *const stage_keys[] = {"name", "number", "of", "title", "doing", "percent", "seconds"};
 
 	(void)state;
@@ -252,6 +262,28 @@ static void bytes_that_are_not_utf8(void **state)
 	json_t *view = whole(view_status());
 	assert_string_equal(text_of(json_object_get(view, "stage"), "doing"),
 			    "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\xa7");
+	json_decref(view);
+}
+
+/* Only those that the settings want. */
+static void workers(void **state)
+{
+	(void)state;
+	pid1.worker[0].name = "gate";
+	pid1.worker[1] = (struct worker_view){.name = "netlog", .state = "running", .pid = 77, .restarts = 3};
+	json_t *view = whole(view_status());
+	const json_t *list = json_object_get(view, "workers");
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(text_of(json_array_get(list, 0), "name"), "netlog");
+	assert_string_equal(text_of(json_array_get(list, 0), "state"), "running");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "pid")), 77);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "restarts")), 3);
+	json_decref(view);
+	pid1.worker[1].state = "waiting";
+	pid1.worker[1].pid = 0;
+	view = whole(view_status());
+	list = json_object_get(view, "workers");
+	assert_true(json_is_null(json_object_get(json_array_get(list, 0), "pid")));
 	json_decref(view);
 }
 
@@ -359,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(status_has_all_keys, reset),
 		cmocka_unit_test_setup(bytes_that_are_not_utf8, reset),
+		cmocka_unit_test_setup(workers, reset),
 		cmocka_unit_test_setup(deaths, reset),
 		cmocka_unit_test_setup(config_never_shows_a_secret, reset),
 		cmocka_unit_test_setup(firewall, reset),
