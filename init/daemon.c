@@ -202,7 +202,8 @@ static void finished(void)
 		return;
 	}
 	opened = true;
-	services_changed(); /* booting until zmcontrol has said what should run */
+	workers_update(cfg); /* a reload may have come since they were started; from here on it does this itself */
+	services_changed();  /* booting until zmcontrol has said what should run */
 	if (mode != DAEMON_RUN)
 		run_command();
 }

@@ -32,7 +32,8 @@ static void wait_for_window(void)
 {
 	int64_t next = tally_next(&tally), now = now_ms();
 
-	if (next >= 0 && !timer.armed)
+	/* Of two classes the one that was held back later may be due first. */
+	if (next >= 0 && (!timer.armed || next < timer.at))
 		loop_timer_set(&timer, next > now ? next - now : 0);
 }
 

@@ -108,6 +108,9 @@ static void nothing_is_left(void **state)
 	has_line(limits_text, "Max processes             0                    0 ");
 	has_line(limits_text, "Max file size             0                    0 ");
 	has_line(limits_text, "Max open files            5                    5 ");
+#ifndef __SANITIZE_ADDRESS__
+	has_line(limits_text, "Max address space         67108864             67108864 ");
+#endif
 	/* Not dumpable: what is in /proc belongs to root. */
 	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)confined);
 	assert_int_equal(stat(path, &st), 0);
