@@ -374,7 +374,7 @@ void workers_stop(void)
 bool workers_has(pid_t pid)
 {
 	for (size_t i = 0; i < worker_role_count; i++)
-		if (workers[i].role && workers[i].child.pid == pid)
+		if (pid > 0 && workers[i].child.pid == pid)
 			return true;
 	return false;
 }

@@ -270,6 +270,7 @@ static void stop_body(void)
 
 	good_body();
 	/* Told of its death after all, it stays away; and nothing starts it again. */
+	CHECK(!workers_has(0));
 	CHECK(workers_view(0, &v));
 	reaper_run();
 	workers_update(NULL);
