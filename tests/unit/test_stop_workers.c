@@ -85,9 +85,9 @@ static void begin_stop(struct loop_timer *t)
 		}
 		CHECK(kill_anyone_left());
 		kill_list(list, sizeof(list));
-		(void)snprintf(name, sizeof(name), "(%d) ", (int)other);
+		(void)snprintf(name, sizeof(name), "(%d)", (int)other);
 		CHECK(strstr(list, name) != NULL);
-		(void)snprintf(name, sizeof(name), "(%d) ", (int)worker);
+		(void)snprintf(name, sizeof(name), "(%d)", (int)worker);
 		CHECK(strstr(list, name) == NULL);
 	}
 	began = now_ms();
@@ -149,5 +149,5 @@ int main(int argc, char **argv)
 
 	if (argc == 1 && strcmp(argv[0], "fake") == 0)
 		return fake();
-	return cmocka_run_group_tests_name("stop", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("stop workers", tests, NULL, NULL);
 }
