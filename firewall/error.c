@@ -35,6 +35,8 @@ const char *fw_mode_name(enum fw_mode mode)
 		return "closed";
 	case FW_OPEN:
 		return "open";
+	case FW_MONITOR:
+		return "monitor";
 	case FW_ALTERED:
 	default:
 		return "altered";

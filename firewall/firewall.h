@@ -25,7 +25,9 @@ enum {
 	FW_ADMIN_COUNT = 2,
 	FW_RANGES_MAX = 128, /* separate ranges in a list of ports */
 	FW_PREFIXES_MAX = 256,
-	FW_COUNTERS_MAX = 32,
+	FW_COUNTERS_MAX = 64,
+	FW_FILLS_MAX = 16,
+	FW_UIDS_MAX = 8,
 	FW_PREFIX_STRLEN = 50 /* longest "xxxx:…/nnn" with its '\0' */
 };
 
@@ -51,10 +53,63 @@ struct fw_prefixes {
 	struct fw_prefix v[FW_PREFIXES_MAX];
 };
 
+/* What this kernel and this namespace can do; fw_policy_init() leaves all out, which every kernel takes. */
+struct fw_features {
+	bool socket;	      /* the expression "socket", and no address translation that hides sockets from it */
+	bool socket_wildcard; /* Linux 5.11; without it "socket" is of no use here */
+	bool fib;
+	bool dynset_expr; /* a limit per element of a set */
+	bool connlimit;
+	bool notrack;
+	bool ct_timeout;
+	bool log;
+	bool exthdr;
+	bool tcp_loose; /* nf_conntrack_tcp_loose=1: connections are picked up in the middle */
+};
+
+/* 0: no limit. */
+struct fw_limits {
+	uint32_t rate, burst; /* new connections of one source (IPv6: of one /64) per second, and at once */
+	uint32_t connections; /* of one source at the same time */
+	uint32_t handshakes;  /* ends of handshakes per second, of all sources: each may cost a SYN cookie's check */
+	uint32_t echo, echo_burst; /* per second and family */
+	uint32_t fragments;	   /* per second and family */
+};
+
+enum fw_reverse_path {
+	FW_REVERSE_OFF,
+	FW_REVERSE_LOOSE, /* a source has to have a route back */
+	FW_REVERSE_STRICT /* through the interface that it came from */
+};
+
+/* What may go out; all false: everything. */
+struct fw_egress {
+	bool no_metadata; /* the cloud's metadata services */
+	bool no_smtp;	  /* port 25 only for these users */
+	uint32_t uids, uid[FW_UIDS_MAX];
+};
+
+struct fw_log {
+	uint32_t rate;	/* packets per second and class; 0: none */
+	uint16_t group; /* NFLOG */
+};
+
+/* Lists of networks may overlap. */
 struct fw_policy {
 	struct fw_ranges public_tcp, public_udp;
-	struct fw_prefixes admin_from; /* who may start a connection to FW_ADMIN_PORTS; overlaps are fine */
+	struct fw_prefixes admin_from; /* who may start a connection to FW_ADMIN_PORTS */
 	bool admin_public;	       /* everybody may: the user said so in so many words */
+	bool monitor;		       /* count and log what would be dropped, and let it pass */
+	struct fw_prefixes local_from; /* the services of a local network (ports.h) */
+	struct fw_prefixes peers;      /* the other servers of this Zimbra */
+	struct fw_prefixes trusted;    /* no limits per source, never banned */
+	struct fw_prefixes never_ban;
+	struct fw_prefixes exempt; /* gateway or node, behind which all clients may be: as trusted */
+	enum fw_reverse_path reverse_path;
+	struct fw_limits limits;
+	struct fw_egress egress;
+	struct fw_log log;
+	struct fw_features features;
 };
 
 struct fw_error {
@@ -68,6 +123,7 @@ enum fw_mode {
 	FW_CLOSED,  /* as fw_close leaves it */
 	FW_OPEN,    /* as fw_open leaves it */
 	FW_ALTERED, /* a table of that name that is not as we write it (other release, other hands): install again */
+	FW_MONITOR, /* as fw_open leaves it with policy.monitor */
 };
 
 struct fw_counter {
@@ -75,14 +131,25 @@ struct fw_counter {
 	uint64_t packets, bytes;
 };
 
+/* How full a set is that packets or bans fill. */
+struct fw_fill {
+	char name[32];
+	uint32_t size;
+	uint32_t used; /* UINT32_MAX: a kernel that does not say (before 6.17), and too many to count */
+};
+
 struct fw_state {
 	enum fw_mode mode;
+	char reason[96];     /* what is not as it was written, if FW_ALTERED */
 	uint32_t owner;	     /* netlink port id of the socket that owns the table (Linux 5.12), 0: nobody */
 	uint32_t generation; /* of all rules in the namespace: differs = somebody changed something */
+	/* From the table. trusted is part of exempt, and both are part of never_ban. */
 	struct fw_policy policy;
 	size_t counters;
 	struct fw_counter counter[FW_COUNTERS_MAX]; /* in the order of the rules' definition */
-	bool truncated;				    /* there was more (ranges, prefixes, counters) than fits */
+	size_t fills;
+	struct fw_fill fill[FW_FILLS_MAX];
+	bool truncated; /* there was more (ranges, prefixes, counters) than fits */
 };
 
 /* --- table.c, read.c: err may be NULL --- */
@@ -93,9 +160,13 @@ struct fw_state {
  */
 int fw_close(struct fw_error *err);
 
+/* Limits and checks as they should be on a mail server behind offices; no port, no source, no feature. */
+void fw_policy_init(struct fw_policy *policy);
+
 /*
- * The same, and the public lists, echo (5/s, burst 10, per family), and the admin ports for their sources.
- * Admin ports in public_tcp are cut out here as well. -EINVAL: the policy breaks its own contract.
+ * The full set of rules. Admin ports in public_tcp are cut out here as well. A table of this release is changed where
+ * it stands: bans, open doors, meters and counters survive; any other is replaced as a whole. Then it is read back and
+ * compared. -EINVAL: the policy breaks its own contract. -EUCLEAN: in force, but not what was meant (err says where).
  */
 int fw_open(const struct fw_policy *policy, struct fw_error *err);
 
@@ -104,6 +175,9 @@ int fw_remove(struct fw_error *err);
 
 /* What the kernel has now. -EAGAIN: it changed faster than it could be read, for a second. */
 int fw_read(struct fw_state *state, struct fw_error *err);
+
+/* Our table as the kernel has it, in nft's language ("" if there is none). *text: free() it. -EAGAIN as above. */
+int fw_rules_text(char **text, struct fw_error *err);
 
 /* One line for a person: "rule icmp_error: No such file or directory (…)". Returns buf. */
 const char *fw_error_text(const struct fw_error *err, char *buf, size_t size);

@@ -9,14 +9,13 @@
 #include <sys/types.h>
 
 #define FW_TABLE "zimbra"
-#define FW_CHAIN "input"
 
 enum {
 	FW_PRIORITY = -5, /* before other agents' filter chains at 0: a drop is final, an accept is not */
 	FW_DEADLINE_MS = 1000,
-	FW_TXN_MSGS = 96,
+	FW_TXN_MSGS = 640,
 	FW_WHAT_MAX = 48,
-	FW_BATCH_MAX = 128 * 1024,	     /* below the default net.core.wmem_default, 212992 */
+	FW_BATCH_MAX = 200 * 1024,	     /* below the default net.core.wmem_default, 212992 */
 	FW_BATCH_OVERRUN = 64 * 1024 + 4096, /* libnftnl does not check room: a message fits, then we look */
 	FW_REPLY_MAX = 32 * 1024	     /* what the kernel fills at most per dump message */
 };
@@ -64,21 +63,26 @@ void fw_nl_ack(const struct nlmsghdr *nlh, struct fw_ack *out);
 typedef int fw_nl_each(const struct nlmsghdr *nlh, void *data);
 int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void *data);
 
-/* --- mark.c: how a table says which transaction made it --- */
+/* --- mark.c: how a table says which transaction made it, and what of its policy its sets do not say --- */
 
-/* Kept in the table's userdata (Linux 5.10). */
+/* In the userdata of a set of its own, which no rule uses and each transaction makes anew. */
+#define FW_MARK_SET "transaction"
+
 struct fw_mark {
-	uint64_t tag;	/* of the transaction, random */
-	uint8_t mode;	/* enum fw_mode */
-	uint32_t rules; /* in the chain */
+	uint64_t tag;	 /* of the transaction, random */
+	uint64_t digest; /* of the policy's sets */
+	enum fw_mode mode;
 };
 
-struct nftnl_table;
-struct nftnl_udata_buf;
-int fw_mark_put(const struct fw_mark *mark, struct nftnl_table *t);
-bool fw_mark_get(const struct nftnl_table *t, struct fw_mark *out);
+/* What can be kept of the policy goes with it; NULL: closed. Returns bytes, 0: no memory. */
+size_t fw_mark_put(const struct fw_mark *mark, const struct fw_policy *policy, uint8_t *udata, size_t size);
+/* False: not a mark of this release. policy may be NULL; its lists are left as they are. */
+bool fw_mark_get(const void *udata, size_t len, struct fw_mark *out, struct fw_policy *policy);
+/* From the answer to the question: a NEWSET. */
+bool fw_mark_answer(const struct nlmsghdr *nlh, struct fw_mark *out);
 
-/* GETTABLE for our table into buf. */
+/* Asks for the mark, or for the table, into buf. The ack behind it gives a question with one answer an end. */
+struct nlmsghdr *fw_mark_question(char *buf, uint32_t seq);
 struct nlmsghdr *fw_table_question(char *buf, uint32_t seq);
 
 /* --- txn.c: one batch, all or nothing --- */
@@ -106,58 +110,57 @@ int fw_txn_commit(struct fw_txn *t, struct fw_error *e);
 
 /* --- sets.c --- */
 
-enum fw_key { FW_KEY_PORT, FW_KEY_IPV4, FW_KEY_IPV6, FW_KEY_ICMP, FW_KEY_ICMPV6 };
-
-size_t fw_key_width(enum fw_key key);
-/* iv: merged. */
-void fw_set_intervals(struct fw_txn *t, const char *name, enum fw_key key, const struct fw_interval *iv, size_t n);
+struct fw_set;
+/* The set and, unless they are state, its elements. udata: of the mark. */
+void fw_set_add(struct fw_txn *t, const struct fw_set *s, const uint8_t *udata, size_t udata_len);
+void fw_set_delete(struct fw_txn *t, const char *name);
 /*
- * A constant, nameless set of single values, printed inside of its rule. values: n keys one after the other.
- * Returns its id: rules of this batch find it by that, as its name is the kernel's choice.
+ * A constant, nameless set of n values of a statement, printed inside of its rule. Returns its id: rules of this batch
+ * find it by that, as its name is the kernel's choice.
  */
-uint32_t fw_set_constant(struct fw_txn *t, const char *what, enum fw_key key, const uint8_t *values, size_t n);
+struct fw_stmt;
+uint32_t fw_set_nameless(struct fw_txn *t, const char *what, const struct fw_stmt *s);
 
-/* --- rules.c: one rule, expression by expression --- */
+/* --- encode.c --- */
 
+struct fw_rule;
+void fw_rule_add(struct fw_txn *t, const struct fw_rule *rule);
+
+/* --- decode.c --- */
+
+struct fw_ruleset;
 struct nftnl_rule;
-struct nftnl_expr;
-struct fw_rule {
-	struct fw_txn *txn;
-	struct nftnl_rule *nlr;
-	const char *name;
+/* Nameless sets are found in `nameless`: each has the name that a rule knows it by. */
+void fw_rule_decode(const struct nftnl_rule *nlr, struct fw_ruleset *nameless, struct fw_rule *out);
+
+/* --- elements.c --- */
+
+struct fw_set;
+int fw_elements_read(struct fw_nl *nl, struct fw_set *s, size_t width, bool *truncated);
+int fw_elements_count(struct fw_nl *nl, struct fw_set *s);
+
+/* --- dump.c: the table as the kernel has it --- */
+
+enum { FW_REQUEST_MAX = 512 };
+/* A question about our table into buf. */
+struct nlmsghdr *fw_request(char *buf, uint16_t type, uint16_t flags, uint16_t table_attr);
+
+struct fw_dump {
+	bool present, dormant, marked;
+	uint32_t owner, generation;
+	struct fw_mark mark;
+	struct fw_policy *policy; /* of the mark, lists of the sets; ours: free() */
+	struct fw_ruleset *rs;	  /* free with fw_ruleset_free() */
+	bool truncated;
 };
-
-enum fw_verdict { FW_ACCEPT, FW_DROP };
-
-void fw_rule_begin(struct fw_rule *r, struct fw_txn *t, const char *name);
-void fw_rule_loopback(struct fw_rule *r);
-/* In the inet family a header may only be loaded after these said which header it is. */
-void fw_rule_family(struct fw_rule *r, uint8_t nfproto);
-void fw_rule_protocol(struct fw_rule *r, uint8_t l4proto);
-struct fw_field {
-	uint32_t base, offset, len; /* enum nft_payload_bases */
-};
-void fw_rule_field_is(struct fw_rule *r, struct fw_field f, const void *value);
-void fw_rule_field_in_named(struct fw_rule *r, struct fw_field f, const char *set);
-void fw_rule_field_in_values(struct fw_rule *r, struct fw_field f, enum fw_key key, const uint8_t *values, size_t n);
-void fw_rule_field_masked(struct fw_rule *r, struct fw_field f, const void *mask, const void *value);
-void fw_rule_ct_state(struct fw_rule *r, uint32_t any_of);
-void fw_rule_limit(struct fw_rule *r, uint64_t per_second, uint32_t burst);
-/* Counts into the object of that name and decides; sends the rule. */
-void fw_rule_end(struct fw_rule *r, const char *counter, enum fw_verdict verdict);
-
-/* --- ruleset.c: the rules. policy NULL: closed --- */
-
-uint32_t fw_rules_count(const struct fw_policy *policy);
-void fw_rules_add_counters(struct fw_txn *t, const struct fw_policy *policy);
-void fw_rules_add(struct fw_txn *t, const struct fw_policy *policy);
-
-/* --- policy.c --- */
-
-int fw_policy_add_sets(struct fw_txn *t, const struct fw_policy *policy, struct fw_error *e);
+/* -EAGAIN: it changed meanwhile. */
+int fw_dump(struct fw_nl *nl, struct fw_dump *out, const char **step);
+/* Until nothing changed while it was read. */
+int fw_dump_settled(struct fw_nl *nl, struct fw_dump *out, struct fw_error *e);
+void fw_dump_free(struct fw_dump *d);
 
 /* --- table.c --- */
 
-void fw_counter_add(struct fw_txn *t, const char *name);
-/* Everything that makes the table, in place of the one that is there. */
-int fw_table_build(struct fw_txn *t, const struct fw_policy *policy, struct fw_error *e);
+/* Everything that makes the table: in place of the one that is there, or (have) as the changes to it. */
+void fw_table_build(struct fw_txn *t, const struct fw_policy *policy, const struct fw_ruleset *meant,
+		    const struct fw_ruleset *have);

@@ -3,14 +3,13 @@
  *
  * Only BATCH_END asks for an ack: one per message overflows the receive buffer after some hundred, and acks of an
  * aborted transaction say 0 as well. Errors come unasked. Before Linux 6.10 BATCH_END is not acked, and ENOBUFS can
- * eat any answer; so the batch is followed by a question for our table, whose answer comes after all of the batch's,
+ * eat any answer; so the batch is followed by a question for our mark, whose answer comes after all of the batch's,
  * on every kernel, and whose tag says whether this very transaction was committed.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <libnftnl/common.h>
-#include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -72,27 +71,14 @@ void fw_txn_add(struct fw_txn *t, const struct nlmsghdr *nlh)
 
 struct outcome {
 	bool sent;
-	bool lost;	/* ENOBUFS: answers are missing */
-	bool end_acked; /* Linux 6.10 */
-	bool table_known, table_there;
+	bool lost;	   /* ENOBUFS: answers are missing */
+	bool end_acked;	   /* Linux 6.10 */
+	bool known, there; /* the mark, or the table */
 	struct fw_mark mark;
 	bool refused;
 	uint32_t refused_at; /* index of the message */
 	struct fw_ack ack;
 };
-
-static void take_table(const struct nlmsghdr *nlh, struct outcome *o)
-{
-	struct nftnl_table *table = nftnl_table_alloc();
-
-	if (table && nftnl_table_nlmsg_parse(nlh, table) == 0) {
-		o->table_there = true;
-		if (!fw_mark_get(table, &o->mark))
-			o->mark = (struct fw_mark){0};
-	}
-	if (table)
-		nftnl_table_free(table);
-}
 
 /* True at the end of the answers. */
 static bool take(const struct fw_txn *t, uint32_t question, const struct nlmsghdr *nlh, struct outcome *o)
@@ -102,12 +88,17 @@ static bool take(const struct fw_txn *t, uint32_t question, const struct nlmsghd
 	struct fw_ack ack;
 
 	if (nlh->nlmsg_seq == question) {
-		if (nlh->nlmsg_type == ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE))
-			take_table(nlh, o);
+		/* Of the table, if it is to be gone: one without a mark would be there as well. */
+		if (nlh->nlmsg_type ==
+		    ((NFNL_SUBSYS_NFTABLES << 8) | (t->removes ? NFT_MSG_NEWTABLE : NFT_MSG_NEWSET))) {
+			o->there = true;
+			if (t->removes || !fw_mark_answer(nlh, &o->mark))
+				o->mark = (struct fw_mark){0};
+		}
 		if (nlh->nlmsg_type != NLMSG_ERROR)
 			return false;
 		fw_nl_ack(nlh, &ack);
-		o->table_known = ack.err == 0 || ack.err == -ENOENT;
+		o->known = ack.err == 0 || ack.err == -ENOENT;
 		return true;
 	}
 	if (index >= t->n || nlh->nlmsg_type != NLMSG_ERROR)
@@ -126,7 +117,7 @@ static bool take(const struct fw_txn *t, uint32_t question, const struct nlmsghd
 static int send_all(const struct fw_txn *t, struct fw_nl *nl, uint32_t question, bool with_batch, struct outcome *o)
 {
 	_Alignas(struct nlmsghdr) char ask[256];
-	struct nlmsghdr *nlh = fw_table_question(ask, question);
+	struct nlmsghdr *nlh = t->removes ? fw_table_question(ask, question) : fw_mark_question(ask, question);
 	int r;
 
 	if (with_batch) {
@@ -145,7 +136,7 @@ static int exchange(const struct fw_txn *t, struct fw_nl *nl, bool with_batch, s
 	uint32_t question = t->seq_first + t->n;
 	int r;
 
-	o->table_known = o->table_there = false;
+	o->known = o->there = false;
 	if (!buf)
 		return -ENOMEM;
 	r = send_all(t, nl, question, with_batch, o);
@@ -172,9 +163,9 @@ static int exchange(const struct fw_txn *t, struct fw_nl *nl, bool with_batch, s
 
 static bool in_force(const struct fw_txn *t, const struct outcome *o)
 {
-	if (!o->table_known)
+	if (!o->known)
 		return false;
-	return t->removes ? !o->table_there : o->table_there && o->mark.tag == t->tag;
+	return t->removes ? !o->there : o->there && o->mark.tag == t->tag;
 }
 
 /* The name of the expression that the offset of an error points into; NULL if it is something else. */

@@ -64,6 +64,9 @@ class Driver:
         assert r == 0, said
         return said
 
+    def text(self):
+        return self.ns.run(self.path, "text")
+
     def counter(self, name):
         return self.ok("read")["counters"][name][0]
 

@@ -2,7 +2,7 @@
  * Faults of a netlink socket, put in front of libc by LD_PRELOAD. FAULT says which:
  *   lost     what the kernel answered first is thrown away, ENOBUFS instead
  *   tiny     the smallest receive buffer there is: the kernel itself says ENOBUFS
- *   noack    the first ack that says 0 never arrives, as BATCH_END's before Linux 6.10
+ *   noack    the ack of BATCH_END never arrives, as before Linux 6.10
  *   stale    an error of an unknown sequence number comes first
  *   forged   an error of the right sequence number comes first, from another process
  *   silent   nothing ever arrives
@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -71,7 +72,8 @@ ssize_t recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *fro
 	}
 	n = real(fd, buf, size, flags, from, from_len);
 	if (n >= (ssize_t)(sizeof(*nlh) + sizeof(struct nlmsgerr)) && fault_is("noack") &&
-	    nlh->nlmsg_type == NLMSG_ERROR && ((struct nlmsgerr *)NLMSG_DATA(nlh))->error == 0 && !done++)
+	    nlh->nlmsg_type == NLMSG_ERROR && ((struct nlmsgerr *)NLMSG_DATA(nlh))->error == 0 &&
+	    ((struct nlmsgerr *)NLMSG_DATA(nlh))->msg.nlmsg_type == NFNL_MSG_BATCH_END)
 		return real(fd, buf, size, flags, from, from_len);
 	if (n >= (ssize_t)sizeof(*nlh) && fault_is("changed") && nlh->nlmsg_flags & NLM_F_MULTI && !done++) {
 		nlh->nlmsg_type = NLMSG_DONE;

@@ -182,7 +182,7 @@ def test_multicast_listeners(link, fw):
 
 ICMP_CLASSES = {
     4: {3: "icmp_error", 11: "icmp_error", 12: "icmp_error", 5: "icmp_redirect", 13: "dropped", 17: "dropped"},
-    6: {1: "icmpv6_error", 2: "icmpv6_error", 3: "icmpv6_error", 4: "icmpv6_error", 137: "dropped"},
+    6: {1: "icmpv6_error", 2: "icmpv6_error", 3: "icmpv6_error", 4: "icmpv6_error", 137: "icmp_redirect"},
 }
 
 

@@ -66,6 +66,19 @@ static void test_prefixes(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		refused(&(struct fw_policy){.admin_from = bad[i]}, "sets admin4, admin6");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		refused(&(struct fw_policy){.peers = bad[i]}, "sets peer4, peer6");
+		refused(&(struct fw_policy){.local_from = bad[i]}, "sets local4, local6");
+		refused(&(struct fw_policy){.trusted = bad[i]}, "sets exempt4, exempt6");
+		refused(&(struct fw_policy){.never_ban = bad[i]}, "sets never4, never6");
+	}
+}
+
+static void test_rest(void **state)
+{
+	(void)state;
+	refused(&(struct fw_policy){.egress.uids = FW_UIDS_MAX + 1}, "policy");
+	refused(&(struct fw_policy){.reverse_path = 3}, "policy");
 }
 
 static void test_names(void **state)
@@ -75,15 +88,14 @@ static void test_names(void **state)
 	assert_string_equal(fw_mode_name(FW_CLOSED), "closed");
 	assert_string_equal(fw_mode_name(FW_OPEN), "open");
 	assert_string_equal(fw_mode_name(FW_ALTERED), "altered");
+	assert_string_equal(fw_mode_name(FW_MONITOR), "monitor");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_none),
-		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_prefixes),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_none), cmocka_unit_test(test_ranges), cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_rest), cmocka_unit_test(test_names),
 	};
 
 	/* What is wrongly accepted gets installed: not in the network of whoever runs this. Without root it cannot be.
