@@ -221,17 +221,7 @@ def test_path_mtu(namespaces, driver_path, version):
     """1 MiB from inside over a router whose far side takes 1,280 bytes: without its ICMP errors nothing arrives."""
     from conftest import Driver
 
-    srv, rtr, cli = (namespaces(n) for n in ("srv", "rtr", "cli"))
-    srv.ip(f"link add eth0 type veth peer name left netns {rtr.name}", "link set eth0 up",
-           "addr add 198.51.100.1/24 dev eth0", "addr add 2001:db8:a::1/64 dev eth0 nodad",
-           "route add default via 198.51.100.254", "route add ::/0 via 2001:db8:a::254")
-    cli.ip(f"link add eth0 type veth peer name right netns {rtr.name}", "link set eth0 up",
-           "addr add 203.0.113.1/24 dev eth0", "addr add 2001:db8:b::1/64 dev eth0 nodad",
-           "route add default via 203.0.113.254", "route add ::/0 via 2001:db8:b::254")
-    rtr.ip("link set left up", "addr add 198.51.100.254/24 dev left", "addr add 2001:db8:a::254/64 dev left nodad",
-           "link set right mtu 1280 up", "addr add 203.0.113.254/24 dev right", "addr add 2001:db8:b::254/64 dev right nodad")
-    rtr.sysctl("net/ipv4/ip_forward", 1)
-    rtr.sysctl("net/ipv6/conf/all/forwarding", 1)
+    srv, cli = wire.routed(*(namespaces(n) for n in ("srv", "rtr", "cli")))
     fw = Driver(driver_path, srv)
     fw.ok("close")
     with cli.listen(8080) as listener:

@@ -66,6 +66,11 @@ class Namespace:
         with self.inside(), open(f"/proc/sys/{path}", "w") as f:
             f.write(str(value))
 
+    def conntrack(self):
+        """Connections that conntrack knows in here."""
+        with self.inside(), open("/proc/sys/net/netfilter/nf_conntrack_count") as f:
+            return int(f.read())
+
     def mac(self, dev):
         with self.inside(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
             s.bind((dev, 0))
@@ -184,6 +189,24 @@ class Link:
                 except OSError as e:
                     if e.errno != errno.ENOBUFS:
                         raise
+
+
+def routed(srv, rtr, cli):
+    """Two ends with a router between them, whose far side takes 1,280 bytes."""
+    srv.ip(f"link add eth0 type veth peer name left netns {rtr.name}", "link set eth0 up",
+           "addr add 198.51.100.1/24 dev eth0", "addr add 2001:db8:a::1/64 dev eth0 nodad",
+           "route add default via 198.51.100.254", "route add ::/0 via 2001:db8:a::254")
+    cli.ip(f"link add eth0 type veth peer name right netns {rtr.name}", "link set eth0 up",
+           "addr add 203.0.113.1/24 dev eth0", "addr add 2001:db8:b::1/64 dev eth0 nodad",
+           "route add default via 203.0.113.254", "route add ::/0 via 2001:db8:b::254")
+    rtr.ip("link set left up", "addr add 198.51.100.254/24 dev left", "addr add 2001:db8:a::254/64 dev left nodad",
+           "link set right mtu 1280 up", "addr add 203.0.113.254/24 dev right", "addr add 2001:db8:b::254/64 dev right nodad")
+    rtr.sysctl("net/ipv4/ip_forward", 1)
+    rtr.sysctl("net/ipv6/conf/all/forwarding", 1)
+    return srv, cli
+
+
+ROUTED_SRV = {4: "198.51.100.1", 6: "2001:db8:a::1"}
 
 
 class Capture:
