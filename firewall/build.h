@@ -7,6 +7,17 @@
 
 #include "rule.h"
 
+#include <linux/netfilter/nf_conntrack_common.h>
+
+/* States of conntrack. */
+enum {
+	FW_CT_INVALID = NF_CT_STATE_INVALID_BIT,
+	FW_CT_ESTABLISHED = NF_CT_STATE_BIT(IP_CT_ESTABLISHED),
+	FW_CT_RELATED = NF_CT_STATE_BIT(IP_CT_RELATED),
+	FW_CT_NEW = NF_CT_STATE_BIT(IP_CT_NEW),
+	FW_CT_UNTRACKED = NF_CT_STATE_UNTRACKED_BIT
+};
+
 /* policy NULL: closed. */
 struct fw_build {
 	struct fw_ruleset *rs;
@@ -56,7 +67,7 @@ void fw_return(struct fw_build *b);
 void fw_jump(struct fw_build *b, const char *chain);
 void fw_goto(struct fw_build *b, const char *chain);
 
-/* build_early.c, build_raw.c, build_input.c: the chains */
+/* build_early.c, build_raw.c, build_input.c, build_tcp.c: the chains */
 void fw_build_early(struct fw_build *b);
 void fw_build_port_zero(struct fw_build *b, const char *chain, enum fw_field f);
 void fw_build_bans(struct fw_build *b);
@@ -65,8 +76,11 @@ void fw_build_raw(struct fw_build *b);
 void fw_build_answers(struct fw_build *b);
 void fw_build_closed(struct fw_build *b);
 void fw_build_input(struct fw_build *b);
+void fw_build_tcp(struct fw_build *b);
+void fw_build_established(struct fw_build *b, const char *chain);
+void fw_build_rest(struct fw_build *b, const char *chain);
 void fw_build_output(struct fw_build *b);
-/* What raw.c lets in and input.c lets in are the same sources and ports. Each ends with verdict(). */
+/* What is let in before conntrack and after it: the same sources and ports. Each rule ends with verdict(). */
 void fw_build_allowed(struct fw_build *b, const char *chain, void (*verdict)(struct fw_build *, const char *));
 void fw_build_gate(struct fw_build *b, const char *chain, void (*verdict)(struct fw_build *, const char *));
 

@@ -1,12 +1,11 @@
 /*
- * The packet filter: one nftables table of our own, `inet zimbra`, always replaced as a whole in one transaction.
+ * The packet filter: one nftables table of our own, `inet zimbra`, each change of it one transaction.
  * Other tables are neither read nor written.
  *
  * Needs CAP_NET_ADMIN in the network namespace, also for reading (nfnetlink asks for it with every message), and
- * Linux 5.10 (table userdata, with which a transaction recognises its own work). Opens a fresh socket per call,
- * keeps nothing between calls, logs nothing, waits for at most one second for an answer. New rules are in force some
- * 0.2 ms after the call began; the kernel frees the old ones while the socket is closed, which takes an RCU grace
- * period (13 ms on an idle machine).
+ * Linux 5.10 or later; what the kernel cannot do is left out (struct fw_features). Opens a fresh socket per call,
+ * keeps nothing between calls, logs nothing, waits for at most one second for each answer. The kernel frees the
+ * old rules while the socket is closed, which takes an RCU grace period (13 ms on an idle machine).
  * Functions return 0 or -errno; on failure outputs are untouched.
  */
 #pragma once

@@ -237,6 +237,7 @@ static int fill(struct config *out, const char *const *env, const char *file, si
 		   *udp = out->value[CFG_FIREWALL_ALLOW_UDP_PORTS_IN];
 	const char *admin = out->value[CFG_FIREWALL_ADMIN_FROM];
 	uint16_t cut[FW_ADMIN_COUNT];
+	fw_policy_init(&out->policy);
 	(void)fw_ports_parse(tcp, strlen(tcp), &out->policy.public_tcp);
 	(void)fw_ports_parse(udp, strlen(udp), &out->policy.public_udp);
 	(void)fw_prefixes_parse(admin, strlen(admin), &out->policy.admin_from);

@@ -1,10 +1,12 @@
 /*
  * The library from a command line, for tests/net. Prints JSON lines: what it read, or what failed.
  *
- *   fw-driver [--repeat N] close | open [OPTION…] | read | text | remove | bad element|expression|overlap|many
+ *   fw-driver [--repeat N] close | open [OPTION…] | alternate [OPTION…] | read | text | remove |
+ *                            bad element|expression|overlap|many
  *   OPTION: --tcp LIST  --udp LIST  --admin-from LIST  --admin-public  --local-from LIST  --peers LIST  --trusted LIST
  *           --never-ban LIST  --exempt LIST  --monitor  --limit NAME=N  --reverse off|loose|strict  --without FEATURE
  *           --log RATE:GROUP  --no-metadata  --no-smtp UID,UID
+ * `alternate` closes and opens: each makes the table anew.
  * All features of this kernel are used unless --without says otherwise; `text` prints rules, not JSON.
  *
  * Exit code: 0, 1 with the error as JSON, 2 for its own command line.
@@ -186,6 +188,10 @@ static int run(const char *command, const char *argument, const struct fw_policy
 		return report(fw_close(&e), &e);
 	if (strcmp(command, "open") == 0)
 		return report(fw_open(policy, &e), &e);
+	if (strcmp(command, "alternate") == 0) {
+		r = fw_close(&e);
+		return report(r < 0 ? r : fw_open(policy, &e), &e);
+	}
 	if (strcmp(command, "remove") == 0)
 		return report(fw_remove(&e), &e);
 	if (strcmp(command, "text") == 0)

@@ -171,8 +171,9 @@ def test_errors_about_unknown_flows_are_not_invalid(link, fw, version):
     assert counters["invalid"][0] == 0
 
 
-def test_replacing_under_a_stream_of_syns(link, servers, fw):
-    """200 times, with never an answer from a port that is not open, and a transfer that goes on."""
+@pytest.mark.parametrize("command, calls", (("open", 200), ("alternate", 100)))
+def test_replacing_under_a_stream_of_syns(link, servers, fw, command, calls):
+    """200 times, changed or made anew, with never an answer from a port that is not open, and a transfer that goes on."""
     args = ("--tcp", "25,80", "--admin-from", "192.0.2.0/24,2001:db8:1::/48")
     fw.ok("open", *args)
     listener = servers[LISTEN.index(25)]
@@ -197,13 +198,13 @@ def test_replacing_under_a_stream_of_syns(link, servers, fw):
             pass
 
     with wire.Capture(link) as cap:
-        process = fw.start("--repeat", "200", "open", *args)
+        process = fw.start("--repeat", str(calls), command, *args)
         while process.poll() is None:
             link.send(frames)
             syns += len(frames)
             pump()
         r, said = fw.finish(process)
-        assert r == 0 and said["calls"] == 200
+        assert r == 0 and said["calls"] == calls
         while len(received) < sent:
             pump()
         answers = [a for a in cap.wait(0.1) if a.proto != socket.IPPROTO_TCP or a.sport != 25]
