@@ -40,15 +40,11 @@ static struct fw_stmt *next(struct state *s, enum fw_stmt_kind kind)
 	return to;
 }
 
+/* Names of the kernel may be longer than any of ours: they differ all the same. */
 static void copy_name(char *to, const char *from)
 {
-	size_t len = from ? strlen(from) : 0;
-
-	if (len >= FW_NAME_MAX)
-		len = FW_NAME_MAX - 1;
 	memset(to, 0, FW_NAME_MAX);
-	if (len)
-		memcpy(to, from, len);
+	(void)snprintf(to, FW_NAME_MAX, "%s", from ? from : "");
 }
 
 static void unknown(struct state *s, const char *name)

@@ -2,6 +2,8 @@
 
 import contextlib
 import random
+import re
+import shutil
 import socket
 import struct
 import threading
@@ -213,6 +215,18 @@ def test_handshakes_are_limited(link, greeter, fw, version):
     fw.ok("open", "--tcp", "25", "--limit", "handshakes=0")
     link.send(link.tcp_frames(version, [25] * 200, ACK))
     assert counters(fw)["handshake"] >= 200
+
+
+@pytest.mark.skipif(not shutil.which("nmap"), reason="no nmap here")
+@VERSIONS
+def test_nmap_learns_nothing_from_flags(link, greeter, fw, version):
+    """Open, public without a listener, closed with one, gated, closed: one state for all of them."""
+    fw.ok("open", "--tcp", "25,26")
+    for scan in ("-sN", "-sF", "-sX", "-sM", "-sA", "-sW"):
+        args = ["nmap", "-n", "-Pn", "--max-retries", "0", "-e", "eth0", scan, "-p", "22,25,26,7071,9999", "-oG", "-"]
+        out = link.cli.run(*args, *(["-6"] if version == 6 else []), link.SRV[version])
+        states = set(re.findall(r"/(open\|filtered|unfiltered|filtered|closed|open)/", out))
+        assert states <= {"open|filtered", "filtered"} and len(states) <= 1, out
 
 
 # --- limits per source --------------------------------------------------------------------------------------------
