@@ -3,6 +3,7 @@
 
 #include "firewall.h"
 #include "interval.h"
+#include "session.h"
 
 #include <libmnl/libmnl.h>
 #include <stdlib.h>
@@ -13,9 +14,11 @@
 enum {
 	FW_PRIORITY = -5, /* before other agents' filter chains at 0: a drop is final, an accept is not */
 	FW_DEADLINE_MS = 1000,
-	FW_TXN_MSGS = 640,
+	FW_TXN_MSGS = 4096, /* messages of one transaction, and sequence numbers that are set aside for it */
 	FW_WHAT_MAX = 48,
-	FW_BATCH_MAX = 200 * 1024,	     /* below the default net.core.wmem_default, 212992 */
+	FW_BATCH_MAX = 1024 * 1024, /* of one transaction: one datagram, see FW_SNDBUF */
+	FW_SNDBUF = 1024 * 1024,    /* the kernel doubles it */
+	FW_RCVBUF = 1024 * 1024,
 	FW_BATCH_OVERRUN = 64 * 1024 + 4096, /* libnftnl does not check room: a message fits, then we look */
 	FW_REPLY_MAX = 32 * 1024	     /* what the kernel fills at most per dump message */
 };
@@ -32,25 +35,38 @@ static inline void fw_free(void *p)
 /* Fills the error (NULL is fine) and returns err, so that a step can `return fw_fail(...)`. err: -errno. */
 int fw_fail(struct fw_error *e, int err, const char *what, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* The kernel refused message number `at`: says which, and which expression of it. owner: of our table. Returns
+ * ack->err. */
+struct fw_txn;
+struct fw_ack;
+int fw_fail_refused(struct fw_error *e, const struct fw_txn *t, uint32_t at, const struct fw_ack *ack, uint32_t owner);
+
 /* --- nl.c: one netlink socket, one deadline --- */
 
 struct fw_nl {
 	struct mnl_socket *sock;
 	int64_t deadline; /* CLOCK_MONOTONIC, ms */
-	uint32_t seq;	  /* of the next request; starts at random, so that nothing stale can match */
+	uint32_t seq;	  /* of the next request, if no session counts; starts at random: nothing stale matches */
+	uint32_t port;	  /* our address */
+	struct fw_session *session; /* whose socket it is; NULL: opened for this call, closed with it */
 };
 
 /* What a NLMSG_ERROR said. */
 struct fw_ack {
-	int err;	 /* 0 or -errno */
-	uint32_t offset; /* NLMSGERR_ATTR_OFFS: of the attribute that it did not like, from the start of the message; 0
-			  */
-	char text[96];	 /* NLMSGERR_ATTR_MSG, or "" */
+	int err; /* 0 or -errno */
+	uint32_t
+		offset; /* NLMSGERR_ATTR_OFFS: where the attribute is that it did not like, in the message; 0: unsaid */
+	char text[96];	/* NLMSGERR_ATTR_MSG, or "" */
 };
 
 int64_t fw_now_ms(void);
 int fw_nl_open(struct fw_nl *nl, int64_t deadline, struct fw_error *e);
+/* The session's socket if it holds one, otherwise (also without a session) a fresh one. fw_nl_close() gives it back. */
+int fw_nl_borrow(struct fw_nl *nl, struct fw_session *session, int64_t deadline, struct fw_error *e);
 void fw_nl_close(struct fw_nl *nl);
+/* Throws away what is queued, answers to earlier questions and the news that some of them were lost. */
+void fw_nl_drain(struct fw_nl *nl);
+/* -errno: nothing of it reached the kernel. -EIO: it took a part, what it made of that is not known. */
 int fw_nl_send(struct fw_nl *nl, const void *buf, size_t len);
 /* Bytes of one datagram of the kernel's, or -errno: -ETIMEDOUT at the deadline, -ENOBUFS if some were lost. */
 ssize_t fw_nl_recv(struct fw_nl *nl, void *buf, size_t size);
@@ -62,6 +78,17 @@ void fw_nl_ack(const struct nlmsghdr *nlh, struct fw_ack *out);
  */
 typedef int fw_nl_each(const struct nlmsghdr *nlh, void *data);
 int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void *data);
+
+/* The number that every change of rules in the namespace, anybody's, makes another. */
+int fw_nl_generation(struct fw_nl *nl, uint32_t *out);
+
+/* --- session.c --- */
+
+/*
+ * For calls of many transactions: makes *s a session that keeps a socket. If it is none (old kernel, no session), that
+ * is local, opened for as long as the call. fw_session_close(local) in any case.
+ */
+int fw_session_keep(struct fw_session **s, struct fw_session *local, struct fw_error *e);
 
 /* --- mark.c: how a table says which transaction made it, and what of its policy its sets do not say --- */
 
@@ -90,23 +117,41 @@ struct nlmsghdr *fw_table_question(char *buf, uint32_t seq);
 /* The first failure sticks in err; everything after it is harmless. */
 struct fw_txn {
 	char *buf;
-	size_t len;
+	size_t len, room;
 	int err;
 	uint32_t seq_first;
 	unsigned n;    /* messages so far, BATCH_BEGIN included */
 	unsigned sets; /* ids given to sets of this batch */
 	uint64_t tag;
-	bool removes; /* afterwards there shall be no table, instead of one with our tag */
-	char what[FW_TXN_MSGS][FW_WHAT_MAX];
+	bool removes;  /* afterwards there shall be no table, instead of one with our tag */
+	bool untagged; /* changes elements only, and may be done twice: the table keeps the tag of another transaction
+			*/
+	uint32_t table_flags; /* what our NEWTABLE has to say, so that the session owns it; 0: it says nothing */
+	struct fw_session *session;
+	char (*what)[FW_WHAT_MAX];
+	unsigned whats;
 };
 
+/* session NULL, or fw_txn_begin(): on a socket of its own. */
+int fw_txn_begin_on(struct fw_txn *t, struct fw_session *session);
 int fw_txn_begin(struct fw_txn *t);
+/* Only if nothing changed since this generation; otherwise fw_txn_commit() returns -ERESTART. Before any message. */
+void fw_txn_if_generation(struct fw_txn *t, uint32_t generation);
 void fw_txn_fail(struct fw_txn *t, int err);
 void fw_txn_free(struct fw_txn *t);
 /* Starts a message (never NULL); its payload is built onto it, then fw_txn_add() takes it. what: for errors. */
 struct nlmsghdr *fw_txn_msg(struct fw_txn *t, uint16_t type, uint16_t flags, const char *kind, const char *name);
 void fw_txn_add(struct fw_txn *t, const struct nlmsghdr *nlh);
+
+/* --- commit.c --- */
+
+/*
+ * 0: in force. -ETIMEDOUT: nobody can say whether it is; read, or (untagged) do it again. Other -errno: nothing was
+ * changed; -ERESTART: see fw_txn_if_generation(), -ENOBUFS: why is lost.
+ */
 int fw_txn_commit(struct fw_txn *t, struct fw_error *e);
+/* Would the kernel take it? Asks without doing it, and without anybody's noticing. Can be committed afterwards. */
+int fw_txn_try(struct fw_txn *t, struct fw_error *e);
 
 /* --- sets.c --- */
 

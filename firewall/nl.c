@@ -1,6 +1,11 @@
 #include "internal.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <poll.h>
 #include <stdio.h>
@@ -17,11 +22,32 @@ int64_t fw_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+void fw_nl_drain(struct fw_nl *nl)
+{
+	char byte;
+
+	/* A datagram is gone once one byte of it is read. Bounded: somebody could be talking to us without end. */
+	for (int i = 0; i < 65536; i++)
+		if (recv(mnl_socket_get_fd(nl->sock), &byte, 1, MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EINTR)
+			break;
+}
+
 void fw_nl_close(struct fw_nl *nl)
 {
-	if (nl->sock)
+	if (!nl->sock)
+		return;
+	if (nl->session)
+		fw_nl_drain(nl);
+	else
 		(void)mnl_socket_close(nl->sock);
 	nl->sock = NULL;
+}
+
+/* FORCE goes beyond the limits of net.core, and needs CAP_NET_ADMIN in the first user namespace. */
+static void enlarge(int fd, int force, int usual, int size)
+{
+	if (setsockopt(fd, SOL_SOCKET, force, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, usual, &size, sizeof(size));
 }
 
 int fw_nl_open(struct fw_nl *nl, int64_t deadline, struct fw_error *e)
@@ -36,12 +62,16 @@ int fw_nl_open(struct fw_nl *nl, int64_t deadline, struct fw_error *e)
 	if (!nl->sock)
 		return fw_fail(e, -errno, "socket", "%s",
 			       errno == EPROTONOSUPPORT ? "the kernel has no nfnetlink" : "netlink socket");
+	/* Before it has an address: nothing can be lost to the small buffers yet. */
+	enlarge(mnl_socket_get_fd(nl->sock), SO_RCVBUFFORCE, SO_RCVBUF, FW_RCVBUF);
+	enlarge(mnl_socket_get_fd(nl->sock), SO_SNDBUFFORCE, SO_SNDBUF, FW_SNDBUF);
 	if (mnl_socket_bind(nl->sock, 0, MNL_SOCKET_AUTOPID) < 0) {
 		int err = -errno;
 
 		fw_nl_close(nl);
 		return fw_fail(e, err, "socket", "bind of a netlink socket");
 	}
+	nl->port = mnl_socket_get_portid(nl->sock);
 	/* Both are comfort: text and offset in errors (4.12), and errors without a copy of our message (4.3). */
 	(void)mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -55,8 +85,10 @@ int fw_nl_send(struct fw_nl *nl, const void *buf, size_t len)
 	/* The kernel works a batch off inside of this call; the deadline bounds the wait for its answer. */
 	do
 		r = mnl_socket_sendto(nl->sock, buf, len);
-	while (r < 0 && errno == EINTR);
-	return r < 0 ? -errno : 0;
+	while (r < 0 && errno == EINTR && fw_now_ms() < nl->deadline);
+	if (r < 0)
+		return -errno;
+	return (size_t)r == len ? 0 : -EIO;
 }
 
 static int wait_readable(struct fw_nl *nl)
@@ -148,7 +180,7 @@ int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void
 
 	if (!buf)
 		return -ENOMEM;
-	request->nlmsg_seq = ++nl->seq;
+	request->nlmsg_seq = nl->session ? nl->session->seq++ : nl->seq++;
 	request->nlmsg_flags |= NLM_F_REQUEST;
 	/* A dump ends with NLMSG_DONE. Anything else gets an end by asking for an ack. */
 	if (!(request->nlmsg_flags & NLM_F_DUMP))
@@ -182,4 +214,29 @@ int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void
 				return r;
 		}
 	}
+}
+
+static int take_generation(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each (attr, nlh, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == NFTA_GEN_ID && mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
+			*(uint32_t *)data = ntohl(mnl_attr_get_u32(attr));
+	}
+	return 0;
+}
+
+int fw_nl_generation(struct fw_nl *nl, uint32_t *out)
+{
+	_Alignas(struct nlmsghdr) char buf[64];
+	uint32_t id = 0;
+	int r = fw_nl_ask(nl, nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETGEN, NFPROTO_UNSPEC, 0, 0), take_generation, &id);
+
+	/* The kernel never has 0: to it that means "any". */
+	if (r == 0 && id == 0)
+		return -EBADMSG;
+	if (r == 0)
+		*out = id;
+	return r;
 }

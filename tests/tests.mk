@@ -25,7 +25,8 @@ $(REPLAY_PROGRAMS): $(B)/tests/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/t
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(LIB_ARCHIVES) -Wl,--end-group $(LIBS)
 
-$(B)/tests/fw-driver: $(B)/obj/tests/net/fw-driver.o $(B)/libfirewall.a
+NET_PROGRAMS := $(B)/tests/fw-driver $(B)/tests/fw-session-driver
+$(NET_PROGRAMS): $(B)/tests/%: $(B)/obj/tests/net/%.o $(B)/libfirewall.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_FIREWALL)
@@ -46,7 +47,7 @@ $(E2E_PROGRAMS): build/tests/e2e/%: tests/e2e/%.c Makefile
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(CFLAGS) -static -o $@ $<
 
 unit-programs: $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
-net-programs: $(B)/tests/fw-driver worker-programs
+net-programs: $(NET_PROGRAMS) worker-programs
 e2e-programs: $(E2E_PROGRAMS)
 
 # The runner calls make itself; a jobserver or flags of this one are not for it.

@@ -18,19 +18,29 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "unfiltered: a check of the tests themselves, without our table")
 
 
-@pytest.fixture(scope="session")
-def driver_path(tmp_path_factory):
+def built(name, tmp_path_factory):
+    """A driver beside the one that FW_DRIVER names; without that it is compiled here."""
     given = os.environ.get("FW_DRIVER")
     if given:
-        return os.path.abspath(given)
-    out = tmp_path_factory.mktemp("driver") / "fw-driver"
-    sources = [HERE / "fw-driver.c", *sorted((HERE.parent.parent / "firewall").glob("*.c"))]
+        return os.path.join(os.path.dirname(os.path.abspath(given)), name)
+    out = tmp_path_factory.mktemp("driver") / name
+    sources = [HERE / f"{name}.c", *sorted((HERE.parent.parent / "firewall").glob("*.c"))]
     subprocess.run(
         ["gcc", "-std=c17", "-D_GNU_SOURCE", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
         + ["-o", out, *sources, "-lnftnl", "-lmnl"],
         check=True,
     )
     return str(out)
+
+
+@pytest.fixture(scope="session")
+def driver_path(tmp_path_factory):
+    return built("fw-driver", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def session_driver_path(tmp_path_factory):
+    return built("fw-session-driver", tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +79,57 @@ class Driver:
 
     def counter(self, name):
         return self.ok("read")["counters"][name][0]
+
+
+class Session:
+    """The library in a process that stays: one command a line."""
+
+    def __init__(self, path, ns, env=None):
+        pipe = subprocess.PIPE
+        self.process = ns.start(path, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **(env or {})})
+
+    def call(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, f"{words}: {self.process.stderr.read()}"
+        return json.loads(line)
+
+    def ok(self, *words):
+        said = self.call(*words)
+        assert said["r"] == 0, (words, said)
+        return said
+
+    def bans(self):
+        return dict(map(tuple, self.ok("list")["bans"]))
+
+    def close(self):
+        """A sanitizer's report is a failure of the test."""
+        if self.process.poll() is None:
+            self.process.stdin.close()
+        err = self.process.stderr.read()
+        assert self.process.wait(60) == 0 and not err, err
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def sessions(session_driver_path, namespaces):
+    """sessions(ns) starts one; those that still run are ended, and have to end well."""
+    made = []
+
+    def start(ns, env=None):
+        made.append(Session(session_driver_path, ns, env))
+        return made[-1]
+
+    yield start
+    for s in made:
+        if s.process.returncode is None:
+            s.close()
+        for stream in (s.process.stdin, s.process.stdout, s.process.stderr):
+            stream.close()
 
 
 @pytest.fixture

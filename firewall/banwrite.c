@@ -1,0 +1,66 @@
+#include "banset.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+
+enum {
+	/* A list of elements is one attribute, whose length has 16 bits; the rest is for the largest element. */
+	LIST_MAX = UINT16_MAX - 128
+};
+
+static void begin_message(struct fw_elements *e)
+{
+	e->nlh = fw_txn_msg(e->txn, e->type, e->flags, "elements of set", e->set);
+	mnl_attr_put_strz(e->nlh, NFTA_SET_ELEM_LIST_TABLE, FW_TABLE);
+	mnl_attr_put_strz(e->nlh, NFTA_SET_ELEM_LIST_SET, e->set);
+	e->list = mnl_attr_nest_start(e->nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+}
+
+void fw_elements_begin(struct fw_elements *e, struct fw_txn *t, uint16_t type, const char *set, size_t width)
+{
+	*e = (struct fw_elements){.txn = t, .type = type, .set = set, .width = width};
+	e->flags = type == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0;
+}
+
+void fw_elements_end(struct fw_elements *e)
+{
+	if (!e->nlh)
+		return;
+	mnl_attr_nest_end(e->nlh, e->list);
+	fw_txn_add(e->txn, e->nlh);
+	e->nlh = NULL;
+}
+
+void fw_elements_put(struct fw_elements *e, const uint8_t *key, bool is_end, const uint64_t *timeout_ms)
+{
+	struct nlattr *elem, *value;
+
+	if (e->nlh && (size_t)((char *)mnl_nlmsg_get_payload_tail(e->nlh) - (char *)e->list) > LIST_MAX)
+		fw_elements_end(e);
+	if (!e->nlh)
+		begin_message(e);
+	elem = mnl_attr_nest_start(e->nlh, NFTA_LIST_ELEM);
+	value = mnl_attr_nest_start(e->nlh, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(e->nlh, NFTA_DATA_VALUE, e->width, key);
+	mnl_attr_nest_end(e->nlh, value);
+	if (is_end)
+		mnl_attr_put_u32(e->nlh, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
+	if (timeout_ms)
+		mnl_attr_put_u64(e->nlh, NFTA_SET_ELEM_TIMEOUT, htobe64(*timeout_ms));
+	mnl_attr_nest_end(e->nlh, elem);
+}
+
+void fw_elements_put_span(struct fw_elements *e, const struct fw_span *span)
+{
+	uint8_t end[FW_KEY_MAX];
+
+	fw_elements_put(e, span->at.first, false, e->type == NFT_MSG_NEWSETELEM ? &span->left_ms : NULL);
+	memcpy(end, span->at.last, sizeof(end));
+	/* An end mark stands one behind the last; none if there is nothing behind it. */
+	if (fw_key_next(end, e->width))
+		fw_elements_put(e, end, true, NULL);
+}
