@@ -1,17 +1,19 @@
 /*
  * The library's sessions from standard input, for tests/net: one command a line, one line of JSON back.
  *
- *   session | alone              a session that is kept, or (the beginning) none
+ *   session | unkept | alone     one that keeps a socket, one as on kernels before 6.9, or (the beginning) none
  *   close | open PORTS | remove | read
  *   own [WORD]                   an empty table with the session's flags (WORD: added to the one there is)
- *   ban WHO SECONDS|- [WHO ...]  never LIST  unban WHO  flush  list  load FIRST COUNT SECONDS  networks FIRST COUNT
- * SECONDS save FILE | restore FILE watch | events               opens it; what was noticed since probe | repair NOW_MS
- *   fault NAME [CALL]            for netlink-faults.c, from now on
+ *   ban WHO SECONDS|- [WHO ...]  never LIST  unban WHO  flush  list  count  load FIRST COUNT SECONDS  networks FIRST
+ * COUNT SECONDS save FILE | restore FILE watch | events               opens it; what was noticed since probe | repair
+ * NOW_MS fault NAME [CALL]            for netlink-faults.c, from now on
  *
  * Answers have "r" (0 or -errno), "us", and with an error "what" and "detail".
  */
 #include "../../firewall/bans.h"
 #include "../../firewall/internal.h"
+#include "../../firewall/probe.h"
+#include "../../firewall/watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +21,7 @@
 #include <libnftnl/common.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -252,6 +255,56 @@ static int restore(const char *path)
 	return r;
 }
 
+static struct fw_watch watch;
+
+static int open_watch(void)
+{
+	fw_watch_close(&watch);
+	return fw_watch_open(&watch, current(), &error);
+}
+
+/* Until nothing came for 200 ms. */
+static int events(void)
+{
+	struct pollfd pfd = {.fd = fw_watch_fd(&watch), .events = POLLIN};
+	const char *comma = "";
+	struct fw_event e;
+	int r = 0;
+
+	printf("\"events\": [");
+	while (r == 0 && poll(&pfd, 1, 200) > 0) {
+		while ((r = fw_watch_read(&watch, &e)) > 0) {
+			printf("%s{\"lost\": %d, \"ours\": %d, \"table\": %d, \"generation\": %u, \"port\": %u, "
+			       "\"pid\": %u, ",
+			       comma, e.lost, e.ours, e.table, e.generation, e.port, e.pid);
+			printf("\"process\": ");
+			print_string(e.process);
+			printf("}");
+			comma = ", ";
+		}
+	}
+	printf("], ");
+	return r;
+}
+
+static int probe(void)
+{
+	static struct fw_probe p;
+	int r = fw_probe(current(), &p, &error);
+
+	printf("\"has\": {");
+	for (int f = 0; f < FW_FEATURES; f++) {
+		printf("%s\"%s\": ", f ? ", " : "", fw_feature_name((enum fw_feature)f));
+		print_string(p.has[f] ? "" : p.said[f]);
+	}
+	printf("}, \"kernel\": \"%s\", \"tcp_loose\": %d, \"nat\": ", p.kernel, p.tcp_loose);
+	print_string(p.nat_what);
+	printf(", \"host\": ");
+	print_string(p.host_why);
+	printf(", ");
+	return r;
+}
+
 static int run(char **word, size_t n)
 {
 	const char *command = word[0];
@@ -262,6 +315,11 @@ static int run(char **word, size_t n)
 		has_session = r == 0;
 		printf("\"flags\": %u, \"port\": %u, ", session.table_flags, session.ports[0]);
 		return r;
+	}
+	if (strcmp(command, "unkept") == 0) {
+		session = (struct fw_session){0};
+		has_session = true;
+		return 0;
 	}
 	if (strcmp(command, "alone") == 0) {
 		if (has_session)
@@ -309,6 +367,12 @@ static int run(char **word, size_t n)
 		return save(word[1]);
 	if (strcmp(command, "restore") == 0 && n == 2)
 		return restore(word[1]);
+	if (strcmp(command, "watch") == 0)
+		return open_watch();
+	if (strcmp(command, "events") == 0 && watch.sock)
+		return events();
+	if (strcmp(command, "probe") == 0)
+		return probe();
 	if (strcmp(command, "fault") == 0 && n >= 2) {
 		(void)setenv("FAULT", word[1], 1);
 		(void)setenv("FAULT_CALL", n > 2 ? word[2] : "1", 1);
@@ -345,6 +409,7 @@ int main(void)
 		printf("}\n");
 		(void)fflush(stdout);
 	}
+	fw_watch_close(&watch);
 	if (has_session)
 		fw_session_close(&session);
 	return 0;
