@@ -11,7 +11,7 @@
 
 enum {
 	CHUNK = 2048, /* networks in one batch, of 172 KiB at most if nothing is deleted */
-	TRIES = 6
+	PATIENCE = 4  /* tries that ask for a standstill of the rules */
 };
 
 struct change {
@@ -117,40 +117,32 @@ static int commit_all(struct fw_session *s, const struct fw_banset *set, struct 
 	return 0;
 }
 
-/* Somebody was faster, an element's time was up in between, or the answer was lost: doing it again does no harm. */
-static bool is_worth_another_try(int r)
-{
-	return r == -ERESTART || r == -ENOENT || r == -EEXIST || r == -ETIMEDOUT || r == -ENOBUFS || r == -EINTR ||
-	       r == -EAGAIN || r == -EMSGSIZE;
-}
-
 typedef int want_fn(struct change *c, const struct fw_spans *given, size_t width);
 
 static int change(struct fw_session *s, const struct fw_banset *set, const struct fw_spans *given, want_fn *want,
 		  struct fw_error *e)
 {
-	int r = 0;
+	struct fw_tries tries = {0};
+	int r;
 
-	for (int i = 0; i < TRIES; i++) {
+	do {
 		_cleanup_(free_change) struct change c = {0};
 
 		r = look(s, set, given, &c, e);
-		if (r == -ENOENT || r == -EPERM)
-			return r;
+		if (r == -ENOENT) /* the set itself */
+			break;
 		if (r == 0)
 			r = want(&c, given, set->width);
 		/*
-		 * The kernel refuses by itself what does not fit to what it has. So after all those changes the last
-		 * try does not ask for a standstill of rules that may have nothing to do with ours.
+		 * The kernel refuses by itself what does not fit to what it has. So the last tries do not mind changes
+		 * of rules that may have nothing to do with ours.
 		 */
-		if (i == TRIES - 1)
+		if (tries.n >= PATIENCE)
 			c.generation = 0;
 		if (r == 0)
 			r = commit_all(s, set, &c, e);
-		if (r == 0 || !is_worth_another_try(r))
-			return r;
-	}
-	return r;
+	} while (fw_tries_again(&tries, r));
+	return fw_tries_result(&tries, r, e);
 }
 
 static int want_melted(struct change *c, const struct fw_spans *given, size_t width)

@@ -9,14 +9,7 @@
 
 enum {
 	CHUNK = 2048, /* addresses in one batch: three messages of at most 82 KiB, below the usual net.core.wmem_max */
-	TRIES = 4
 };
-
-/* The answer was lost, or an element's time was up between two messages: doing it again does no harm. */
-static bool is_worth_another_try(int r)
-{
-	return r == -ETIMEDOUT || r == -ENOBUFS || r == -EINTR || r == -EAGAIN || r == -ENOENT;
-}
 
 struct address {
 	uint8_t key[FW_KEY_MAX];
@@ -80,20 +73,19 @@ static int commit_chunk(struct fw_session *s, const struct chunk *c, const struc
 
 static int add_chunk(struct fw_session *s, struct chunk *c, const struct fw_banset *set, struct fw_error *e)
 {
-	int r = 0;
+	struct fw_tries tries = {0};
+	int r;
 
 	if (c->n == 0)
 		return 0;
 	sort_and_melt(c);
-	for (int i = 0; i < TRIES; i++) {
+	do
 		r = commit_chunk(s, c, set, e);
-		if (r == 0 || !is_worth_another_try(r))
-			break;
-	}
+	while (fw_tries_again(&tries, r));
 	c->n = 0;
 	if (r == -ENFILE)
 		return fw_fail(e, r, set->addresses, "the set is full");
-	return r;
+	return fw_tries_result(&tries, r, e);
 }
 
 static bool is_address(const struct fw_prefix *p, const struct fw_banset *set)
@@ -194,28 +186,31 @@ int fw_ban_add(struct fw_session *s, const struct fw_ban *bans, size_t n, const 
 }
 
 /* One element in one batch: what is not there any more makes the kernel refuse the whole of it. */
+static int commit_deletion(struct fw_session *s, const uint8_t *key, const struct fw_banset *set, struct fw_error *e)
+{
+	_cleanup_(fw_txn_free) struct fw_txn t;
+	struct fw_elements el;
+	int r = fw_txn_begin_on(&t, s);
+
+	if (r < 0)
+		return fw_fail(e, r, set->addresses, "no memory or no random number for a transaction");
+	t.untagged = true;
+	fw_elements_begin(&el, &t, NFT_MSG_DELSETELEM, set->addresses, set->width);
+	fw_elements_put(&el, key, false, NULL);
+	fw_elements_end(&el);
+	r = fw_txn_commit(&t, e);
+	return r == -ENOENT ? 0 : r;
+}
+
 static int del_address(struct fw_session *s, const uint8_t *key, const struct fw_banset *set, struct fw_error *e)
 {
-	int r = 0;
+	struct fw_tries tries = {0};
+	int r;
 
-	for (int i = 0; i < TRIES; i++) {
-		_cleanup_(fw_txn_free) struct fw_txn t;
-		struct fw_elements el;
-
-		r = fw_txn_begin_on(&t, s);
-		if (r < 0)
-			return fw_fail(e, r, set->addresses, "no memory or no random number for a transaction");
-		t.untagged = true;
-		fw_elements_begin(&el, &t, NFT_MSG_DELSETELEM, set->addresses, set->width);
-		fw_elements_put(&el, key, false, NULL);
-		fw_elements_end(&el);
-		r = fw_txn_commit(&t, e);
-		if (r == 0 || r == -ENOENT)
-			return 0;
-		if (!is_worth_another_try(r))
-			break;
-	}
-	return r;
+	do
+		r = commit_deletion(s, key, set, e);
+	while (fw_tries_again(&tries, r));
+	return fw_tries_result(&tries, r, e);
 }
 
 struct found {
@@ -239,23 +234,27 @@ static void free_found(struct found *f)
 	fw_spans_free(&f->list);
 }
 
+static int find_addresses(struct fw_session *s, struct found *f, struct fw_error *e)
+{
+	_cleanup_(fw_nl_close) struct fw_nl nl = {0};
+	int r = fw_nl_borrow(&nl, s, fw_now_ms() + FW_DEADLINE_MS, e);
+
+	f->list.n = 0;
+	if (r == 0)
+		r = fw_banset_dump(&nl, f->set->addresses, f->set->width, take_address, f);
+	return r;
+}
+
 static int del_addresses(struct fw_session *s, const struct fw_span *within, const struct fw_banset *set,
 			 struct fw_error *e)
 {
 	_cleanup_(free_found) struct found f = {.set = set, .within = *within};
-	int r = 0;
+	struct fw_tries tries = {0};
+	int r;
 
-	for (int i = 0; i < TRIES; i++) {
-		_cleanup_(fw_nl_close) struct fw_nl nl = {0};
-
-		f.list.n = 0;
-		r = fw_nl_borrow(&nl, s, fw_now_ms() + FW_DEADLINE_MS, e);
-		if (r < 0)
-			return r;
-		r = fw_banset_dump(&nl, set->addresses, set->width, take_address, &f);
-		if (r == 0 || !is_worth_another_try(r))
-			break;
-	}
+	do
+		r = find_addresses(s, &f, e);
+	while (fw_tries_again(&tries, r));
 	if (r < 0)
 		return fw_fail(e, r, set->addresses, "could not be read");
 	for (size_t i = 0; i < f.list.n && r == 0; i++)
@@ -293,24 +292,28 @@ static void flush_set(struct fw_txn *t, const char *set)
 	fw_txn_add(t, nlh);
 }
 
+static int commit_flush(struct fw_session *s, struct fw_error *e)
+{
+	_cleanup_(fw_txn_free) struct fw_txn t;
+	int r = fw_txn_begin_on(&t, s);
+
+	if (r < 0)
+		return fw_fail(e, r, "bans", "no memory or no random number for a transaction");
+	t.untagged = true;
+	for (size_t f = 0; f < 2; f++) {
+		flush_set(&t, fw_bansets[f].addresses);
+		flush_set(&t, fw_bansets[f].networks);
+	}
+	return fw_txn_commit(&t, e);
+}
+
 int fw_ban_flush(struct fw_session *s, struct fw_error *err)
 {
-	int r = 0;
+	struct fw_tries tries = {0};
+	int r;
 
-	for (int i = 0; i < TRIES; i++) {
-		_cleanup_(fw_txn_free) struct fw_txn t;
-
-		r = fw_txn_begin_on(&t, s);
-		if (r < 0)
-			return fw_fail(err, r, "bans", "no memory or no random number for a transaction");
-		t.untagged = true;
-		for (size_t f = 0; f < 2; f++) {
-			flush_set(&t, fw_bansets[f].addresses);
-			flush_set(&t, fw_bansets[f].networks);
-		}
-		r = fw_txn_commit(&t, err);
-		if (r == 0 || !is_worth_another_try(r) || r == -ENOENT)
-			break;
-	}
-	return r;
+	do
+		r = commit_flush(s, err);
+	while (fw_tries_again(&tries, r));
+	return fw_tries_result(&tries, r, err);
 }

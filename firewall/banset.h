@@ -82,6 +82,20 @@ void fw_elements_put(struct fw_elements *e, const uint8_t *key, bool is_end, con
 void fw_elements_put_span(struct fw_elements *e, const struct fw_span *span);
 void fw_elements_end(struct fw_elements *e);
 
+/*
+ * Elements can be written twice, so after a lost answer, or an element whose time was up in the middle of it, the
+ * transaction is repeated. What the last try says is then not the whole truth: an earlier one may have come through.
+ */
+struct fw_tries {
+	unsigned n;
+	int64_t until_ms;
+	bool unknown;
+};
+
+/* r: what became of a try. Shall there be another? */
+bool fw_tries_again(struct fw_tries *t, int r);
+int fw_tries_result(const struct fw_tries *t, int r, struct fw_error *e);
+
 /* --- bannet.c: networks --- */
 
 /* Melts the spans into those of the set. done counts how many of list are in it, also on failure. */

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
+#include <errno.h>
 #include <libnftnl/common.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -9,7 +10,8 @@
 
 enum {
 	/* A list of elements is one attribute, whose length has 16 bits; the rest is for the largest element. */
-	LIST_MAX = UINT16_MAX - 128
+	LIST_MAX = UINT16_MAX - 128,
+	TRIES = 6
 };
 
 static void begin_message(struct fw_elements *e)
@@ -63,4 +65,23 @@ void fw_elements_put_span(struct fw_elements *e, const struct fw_span *span)
 	/* An end mark stands one behind the last; none if there is nothing behind it. */
 	if (fw_key_next(end, e->width))
 		fw_elements_put(e, end, true, NULL);
+}
+
+bool fw_tries_again(struct fw_tries *t, int r)
+{
+	/* The first process of a container waits for this. */
+	if (t->n == 0)
+		t->until_ms = fw_now_ms() + FW_DEADLINE_MS;
+	t->unknown |= r == -ETIMEDOUT;
+	if (r == 0 || ++t->n == TRIES || fw_now_ms() >= t->until_ms)
+		return false;
+	return r == -ETIMEDOUT || r == -ENOBUFS || r == -EINTR || r == -EAGAIN || r == -EMSGSIZE || r == -ENOENT ||
+	       r == -EEXIST || r == -ERESTART;
+}
+
+int fw_tries_result(const struct fw_tries *t, int r, struct fw_error *e)
+{
+	if (r == 0 || r == -ETIMEDOUT || !t->unknown)
+		return r;
+	return fw_fail(e, -ETIMEDOUT, "bans", "the kernel's answer did not arrive, and then it was error %d", -r);
 }

@@ -133,6 +133,8 @@ static int exchange(const struct fw_txn *t, struct fw_nl *nl, unsigned n, bool w
 		for (; mnl_nlmsg_ok(answer, len); answer = mnl_nlmsg_next(answer, &len))
 			if (take(t, n, answer, o))
 				return 0;
+		if (len > 0) /* the rest is no message */
+			o->lost = true;
 	}
 }
 
@@ -169,7 +171,7 @@ static int look_again(const struct fw_txn *t, int64_t deadline, struct outcome *
 static int verdict(const struct fw_txn *t, int64_t deadline, int unclear, struct outcome *o, struct fw_error *e)
 {
 	/* One refused message is the end of all: nothing of the batch happened, whatever else was lost. */
-	if (o->refused)
+	if (t->refused)
 		return fw_fail_refused(e, t, o->refused_at, &o->ack, o->owner);
 	if (o->end_acked)
 		return 0;
@@ -213,6 +215,7 @@ int fw_txn_commit(struct fw_txn *t, struct fw_error *e)
 	if (r < 0)
 		return r;
 	r = exchange(t, &nl, t->n, true, &o);
+	t->refused = o.refused;
 	if (!o.sent)
 		return fw_fail(e, r, "transaction", "%s",
 			       r == -EMSGSIZE ? "larger than a socket may send (net.core.wmem_max)"
@@ -233,6 +236,7 @@ int fw_txn_try(struct fw_txn *t, struct fw_error *e)
 		return r;
 	/* A batch without an end is worked off, validated, and undone: no new generation, no notification. */
 	r = exchange(t, &nl, t->n, true, &o);
+	t->refused = o.refused;
 	if (o.refused)
 		return fw_fail_refused(e, t, o.refused_at, &o.ack, o.owner);
 	if (r < 0 || o.lost)

@@ -14,6 +14,7 @@
 enum {
 	FW_PRIORITY = -5, /* before other agents' filter chains at 0: a drop is final, an accept is not */
 	FW_DEADLINE_MS = 1000,
+	FW_GRACE_MS = 100,  /* after a deadline, for what is in the queue */
 	FW_TXN_MSGS = 4096, /* messages of one transaction, and sequence numbers that are set aside for it */
 	FW_WHAT_MAX = 48,
 	FW_BATCH_MAX = 1024 * 1024, /* of one transaction: one datagram, see FW_SNDBUF */
@@ -123,6 +124,7 @@ struct fw_txn {
 	unsigned n;    /* messages so far, BATCH_BEGIN included */
 	unsigned sets; /* ids given to sets of this batch */
 	uint64_t tag;
+	bool refused;  /* by the kernel: it has seen and understood it */
 	bool removes;  /* afterwards there shall be no table, instead of one with our tag */
 	bool untagged; /* changes elements only, and may be done twice: the table keeps the tag of another transaction
 			*/

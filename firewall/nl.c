@@ -100,6 +100,10 @@ static int wait_readable(struct fw_nl *nl)
 		struct timespec ts = {.tv_sec = left / 1000, .tv_nsec = (left % 1000) * 1000000};
 		int r;
 
+		/* What is there already is still read, but somebody who talks without end is not listened to for ever.
+		 */
+		if (left < -FW_GRACE_MS)
+			return -ETIMEDOUT;
 		if (left < 0)
 			ts = (struct timespec){0};
 		r = ppoll(&pfd, 1, &ts, NULL);
@@ -175,7 +179,7 @@ static int dump_result(const struct nlmsghdr *nlh)
 int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void *data)
 {
 	_cleanup_(fw_free) char *buf = malloc(FW_REPLY_MAX);
-	bool interrupted = false;
+	bool interrupted = false, answered = false;
 	int r;
 
 	if (!buf)
@@ -203,16 +207,20 @@ int fw_nl_ask(struct fw_nl *nl, struct nlmsghdr *request, fw_nl_each *each, void
 			interrupted |= (nlh->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 			if (nlh->nlmsg_type == NLMSG_ERROR) {
 				fw_nl_ack(nlh, &ack);
-				return ack.err;
+				/* What was asked for comes before the ack, or it was lost. */
+				return ack.err == 0 && !answered ? -ENOBUFS : ack.err;
 			}
 			if (nlh->nlmsg_type == NLMSG_DONE)
 				return interrupted ? -EINTR : dump_result(nlh);
 			if (nlh->nlmsg_type < NLMSG_MIN_TYPE)
 				continue;
+			answered = true;
 			r = each(nlh, data);
 			if (r < 0)
 				return r;
 		}
+		if (len > 0) /* the rest is no message: something was lost */
+			return -ENOBUFS;
 	}
 }
 

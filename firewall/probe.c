@@ -172,21 +172,19 @@ static void put_rule(struct fw_txn *t, const struct trial *trial)
 	fw_txn_add(t, nlh);
 }
 
-/* Is that an answer about the feature, or has the question not come through? */
-static bool is_refusal(int r)
-{
-	return r != -EPERM && r != -ETIMEDOUT && r != -ENOBUFS && r != -ENOMEM && r != -EMSGSIZE;
-}
-
 /* The features from first to last, in one batch. */
-static int try_some(struct fw_session *s, int first, int last, struct fw_error *e)
+static int try_some(struct fw_session *s, int first, int last, bool *refused, struct fw_error *e)
 {
 	_cleanup_(fw_txn_free) struct fw_txn t;
 	bool owned = first <= FW_HAS_OWNER && FW_HAS_OWNER <= last;
 	int r = fw_txn_begin_on(&t, s);
 
+	*refused = false;
 	if (r < 0)
 		return fw_fail(e, r, "probe", "no memory or no random number for it");
+	/* One may be left of a process that died in the middle of a probe. */
+	fw_trial_table(&t, NFT_MSG_NEWTABLE, 0);
+	fw_trial_table(&t, NFT_MSG_DELTABLE, 0);
 	/* Dormant: nothing is hooked in, not even until it is undone. */
 	fw_trial_table(&t, NFT_MSG_NEWTABLE, NFT_TABLE_F_DORMANT | (owned ? TABLE_OWNED : 0));
 	for (int f = first; f <= last; f++) {
@@ -199,12 +197,15 @@ static int try_some(struct fw_session *s, int first, int last, struct fw_error *
 			put_rule(&t, trial);
 		}
 	}
-	return fw_txn_try(&t, e);
+	r = fw_txn_try(&t, e);
+	*refused = t.refused;
+	return r;
 }
 
 static int try_feature(struct fw_session *s, enum fw_feature f, struct fw_probe *p, struct fw_error *e)
 {
 	struct fw_error error = {0};
+	bool refused = false;
 	int r = 0;
 
 	if (f == FW_HAS_ELEMENT_UPDATE) {
@@ -212,9 +213,9 @@ static int try_feature(struct fw_session *s, enum fw_feature f, struct fw_probe 
 		if (!p->has[f])
 			(void)snprintf(p->said[f], sizeof(p->said[f]), "the timeout stays as it was");
 	} else {
-		r = try_some(s, (int)f, (int)f, &error);
+		r = try_some(s, (int)f, (int)f, &refused, &error);
 		p->has[f] = r == 0;
-		if (r < 0 && is_refusal(r)) {
+		if (refused && r != -EPERM) {
 			char line[sizeof(error.what) + sizeof(error.detail) + 64];
 
 			(void)snprintf(p->said[f], sizeof(p->said[f]), "%.*s", (int)sizeof(p->said[f]) - 1,
@@ -234,7 +235,7 @@ int fw_probe(struct fw_session *s, struct fw_probe *out, struct fw_error *err)
 
 	/* What is undone costs the kernel a grace period, some 13 ms: first all at once, and most kernels have it all.
 	 */
-	bool all = try_some(s, 0, FW_HAS_ELEMENT_UPDATE - 1, NULL) == 0;
+	bool refused, all = try_some(s, 0, FW_HAS_ELEMENT_UPDATE - 1, &refused, NULL) == 0;
 
 	for (int f = 0; f < FW_FEATURES; f++) {
 		int r = 0;

@@ -61,10 +61,10 @@ static int commit(struct fw_session *s, bool remove, struct fw_error *e)
 	if (r < 0)
 		return fw_fail(e, r, "probe", "no memory or no random number for it");
 	t.untagged = true;
-	fw_trial_table(&t, NFT_MSG_NEWTABLE, NFT_TABLE_F_DORMANT);
-	if (remove) {
-		fw_trial_table(&t, NFT_MSG_DELTABLE, 0);
-	} else {
+	fw_trial_table(&t, NFT_MSG_NEWTABLE, 0);
+	fw_trial_table(&t, NFT_MSG_DELTABLE, 0);
+	if (!remove) {
+		fw_trial_table(&t, NFT_MSG_NEWTABLE, NFT_TABLE_F_DORMANT);
 		fw_trial_set(&t, SET, NFT_SET_TIMEOUT, 4);
 		put_element(&t, BEFORE_MS);
 		put_element(&t, AFTER_MS);

@@ -33,6 +33,7 @@ static struct fw_session session;
 static bool has_session;
 static struct fw_prefixes never;
 static struct fw_error error;
+static int faults;
 
 static struct fw_session *current(void)
 {
@@ -64,8 +65,9 @@ static int install(const struct fw_policy *policy)
 	_cleanup_(fw_txn_free) struct fw_txn t;
 	int r = fw_txn_begin_on(&t, current());
 
-	if (r == 0)
-		r = fw_table_build(&t, policy, &error);
+	if (r < 0)
+		return fw_fail(&error, r, "transaction", "cannot be begun");
+	r = fw_table_build(&t, policy, &error);
 	return r == 0 ? fw_txn_commit(&t, &error) : r;
 }
 
@@ -310,13 +312,18 @@ static int run(char **word, size_t n)
 	const char *command = word[0];
 
 	if (strcmp(command, "session") == 0) {
-		int r = fw_session_open(&session, &error);
+		int r;
 
+		if (has_session)
+			fw_session_close(&session);
+		r = fw_session_open(&session, &error);
 		has_session = r == 0;
 		printf("\"flags\": %u, \"port\": %u, ", session.table_flags, session.ports[0]);
 		return r;
 	}
 	if (strcmp(command, "unkept") == 0) {
+		if (has_session)
+			fw_session_close(&session);
 		session = (struct fw_session){0};
 		has_session = true;
 		return 0;
@@ -374,6 +381,10 @@ static int run(char **word, size_t n)
 	if (strcmp(command, "probe") == 0)
 		return probe();
 	if (strcmp(command, "fault") == 0 && n >= 2) {
+		char number[16];
+
+		(void)snprintf(number, sizeof(number), "%d", ++faults);
+		(void)setenv("FAULT_NUMBER", number, 1);
 		(void)setenv("FAULT", word[1], 1);
 		(void)setenv("FAULT_CALL", n > 2 ? word[2] : "1", 1);
 		return 0;

@@ -60,24 +60,24 @@ static int fault_is(const char *name)
 /* What is to go wrong with this call; NULL: nothing. One FAULT is about one kind of call, so one counter does. */
 static const char *fault_of(const char *call)
 {
-	static char last[64];
-	static long calls;
+	static long calls, last;
 	const char *fault = getenv("FAULT"), *at = getenv("FAULT_CALL"), *hit = getenv("FAULT_HIT");
+	const char *number = getenv("FAULT_NUMBER");
 	size_t n = strlen(call);
 	char *plus;
 	long first;
 
 	if (!fault || strncmp(fault, call, n) != 0 || fault[n] != ':')
 		return NULL;
-	if (strcmp(last, fault) != 0) {
-		(void)strncpy(last, fault, sizeof(last) - 1);
+	if (number && last != atol(number)) {
+		last = atol(number);
 		calls = 0;
 	}
 	calls++;
 	first = at ? strtol(at, &plus, 10) : 1;
 	if (at && *plus == '+' ? calls < first : calls != first)
 		return NULL;
-	if (hit) {
+	if (hit && access(hit, F_OK) < 0) {
 		int fd = open(hit, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 		if (fd >= 0)
