@@ -84,6 +84,11 @@ void fw_build_output(struct fw_build *b);
 void fw_build_allowed(struct fw_build *b, const char *chain, void (*verdict)(struct fw_build *, const char *));
 void fw_build_gate(struct fw_build *b, const char *chain, void (*verdict)(struct fw_build *, const char *));
 
+/* words.c, for verdicts.c: a statement more; a name as a whole; what a field needs to be known before. */
+struct fw_stmt *fw_say(struct fw_build *b, enum fw_stmt_kind kind);
+void fw_say_name(struct fw_build *b, char *to, const char *from);
+void fw_need(struct fw_build *b, enum fw_field f);
+
 /* policy.c: the sets that a policy is. -EINVAL: it breaks its contract. */
 int fw_policy_sets(struct fw_build *b, struct fw_error *e);
 /* The features that public ports are left untracked and limited with. */

@@ -1,16 +1,12 @@
 /* How rules are said: build.h. */
 #include "build.h"
 
-#include "internal.h"
-
 #include <errno.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <stdio.h>
 #include <string.h>
 
 /* All of it or an error: a name that was cut would be another's. */
-static void name(struct fw_build *b, char *to, const char *from)
+void fw_say_name(struct fw_build *b, char *to, const char *from)
 {
 	if (strlen(from) >= FW_NAME_MAX)
 		b->err = -E2BIG;
@@ -41,7 +37,7 @@ void fw_chain(struct fw_build *b, const char *chain)
 	if (b->err == 0 && rs->chains == FW_CHAINS_MAX)
 		b->err = -E2BIG;
 	if (b->err == 0)
-		name(b, rs->chain[rs->chains++].name, chain);
+		fw_say_name(b, rs->chain[rs->chains++].name, chain);
 }
 
 struct fw_set *fw_set(struct fw_build *b, const char *set, enum fw_key key, uint32_t flags)
@@ -54,7 +50,7 @@ struct fw_set *fw_set(struct fw_build *b, const char *set, enum fw_key key, uint
 	if (b->err < 0)
 		return &b->no_set;
 	s = &rs->set[rs->sets++];
-	name(b, s->name, set);
+	fw_say_name(b, s->name, set);
 	s->key[0] = key;
 	s->flags = flags;
 	return s;
@@ -70,10 +66,10 @@ void fw_on(struct fw_build *b, const char *chain)
 	if (b->err < 0)
 		b->no_rule.n = 0;
 	else
-		name(b, b->rule->chain, chain);
+		fw_say_name(b, b->rule->chain, chain);
 }
 
-static struct fw_stmt *stmt(struct fw_build *b, enum fw_stmt_kind kind)
+struct fw_stmt *fw_say(struct fw_build *b, enum fw_stmt_kind kind)
 {
 	if (b->rule->n == FW_STMTS_MAX) {
 		b->err = -E2BIG;
@@ -91,7 +87,7 @@ static bool asked(const struct fw_rule *r, enum fw_field f)
 	return false;
 }
 
-static void need(struct fw_build *b, enum fw_field f)
+void fw_need(struct fw_build *b, enum fw_field f)
 {
 	const struct fw_field_info *info = &fw_fields[f];
 
@@ -105,8 +101,8 @@ static struct fw_stmt *match(struct fw_build *b, enum fw_field f)
 {
 	struct fw_stmt *s;
 
-	need(b, f);
-	s = stmt(b, FW_MATCH);
+	fw_need(b, f);
+	s = fw_say(b, FW_MATCH);
 	s->fields = 1;
 	s->field[0] = (uint8_t)f;
 	s->len = fw_fields[f].len;
@@ -196,14 +192,14 @@ static void join(struct fw_build *b, struct fw_stmt *s, const enum fw_field *f, 
 	for (size_t i = 0; i < n; i++)
 		s->field[i] = (uint8_t)f[i];
 	s->fields = (uint8_t)n;
-	name(b, s->name, set);
+	fw_say_name(b, s->name, set);
 }
 
 void fw_in_joined(struct fw_build *b, const enum fw_field *f, size_t n, const char *set)
 {
 	for (size_t i = 0; i < n; i++)
-		need(b, f[i]);
-	join(b, stmt(b, FW_MATCH), f, n, set);
+		fw_need(b, f[i]);
+	join(b, fw_say(b, FW_MATCH), f, n, set);
 }
 
 static void mask_source(struct fw_stmt *s)
@@ -226,7 +222,7 @@ void fw_source_in(struct fw_build *b, enum fw_field saddr, const char *set, bool
 
 void fw_limit(struct fw_build *b, uint32_t rate, uint32_t burst, bool over)
 {
-	struct fw_stmt *s = stmt(b, FW_LIMIT);
+	struct fw_stmt *s = fw_say(b, FW_LIMIT);
 
 	s->rate = rate;
 	s->burst = burst ? burst : rate;
@@ -238,8 +234,8 @@ static struct fw_stmt *meter(struct fw_build *b, const enum fw_field *f, size_t 
 	struct fw_stmt *s;
 
 	for (size_t i = 0; i < n; i++)
-		need(b, f[i]);
-	s = stmt(b, FW_METER);
+		fw_need(b, f[i]);
+	s = fw_say(b, FW_METER);
 	join(b, s, f, n, set);
 	return s;
 }
@@ -270,102 +266,4 @@ void fw_meter_connections(struct fw_build *b, enum fw_field saddr, const char *s
 
 	mask_source(s);
 	s->connections = over;
-}
-
-void fw_notrack(struct fw_build *b)
-{
-	if (b->policy && b->policy->features.notrack)
-		(void)stmt(b, FW_NOTRACK);
-}
-
-void fw_set_mark(struct fw_build *b, uint32_t bits)
-{
-	stmt(b, FW_SET_MARK)->mark = bits;
-}
-
-static void count_into(struct fw_build *b, const char *class)
-{
-	struct fw_ruleset *rs = b->rs;
-	size_t i = 0;
-
-	while (i < rs->counters && strcmp(rs->counter[i].name, class) != 0)
-		i++;
-	if (i == FW_COUNTERS_MAX)
-		b->err = -E2BIG;
-	else if (i == rs->counters)
-		name(b, rs->counter[rs->counters++].name, class);
-	name(b, b->rule->class, class);
-	name(b, stmt(b, FW_COUNT)->name, class);
-}
-
-void fw_count(struct fw_build *b, const char *class)
-{
-	if (class)
-		count_into(b, class);
-}
-
-void fw_accept(struct fw_build *b, const char *class)
-{
-	fw_count(b, class);
-	(void)stmt(b, FW_ACCEPT);
-}
-
-static void go(struct fw_build *b, enum fw_stmt_kind kind, const char *chain)
-{
-	name(b, stmt(b, kind)->name, chain);
-}
-
-/* What is refused and logged goes through a chain of its class: one limit for all rules of the class. */
-static void refuse(struct fw_build *b, const char *class, enum fw_stmt_kind verdict)
-{
-	const struct fw_policy *p = b->policy;
-	bool monitor = p && p->monitor, log = p && p->log.rate > 0 && p->features.log;
-	char chain[FW_NAME_MAX + 8];
-
-	(void)snprintf(chain, sizeof(chain), "no_%s", class);
-	if (log)
-		go(b, monitor ? FW_JUMP : FW_GOTO, chain);
-	if (log && fw_ruleset_chain(b->rs, chain))
-		return;
-	if (log) {
-		struct fw_stmt *s;
-
-		fw_chain(b, chain);
-		fw_on(b, chain);
-		fw_limit(b, p->log.rate, 0, false);
-		s = stmt(b, FW_LOG);
-		s->group = p->log.group;
-		name(b, s->name, class);
-		fw_on(b, chain);
-	}
-	if (verdict == FW_REJECT)
-		need(b, FW_TCP_FLAGS);
-	count_into(b, class);
-	if (!monitor)
-		(void)stmt(b, verdict);
-}
-
-void fw_drop(struct fw_build *b, const char *class)
-{
-	refuse(b, class, FW_DROP);
-}
-
-void fw_reset(struct fw_build *b, const char *class)
-{
-	refuse(b, class, FW_REJECT);
-}
-
-void fw_return(struct fw_build *b)
-{
-	(void)stmt(b, FW_RETURN);
-}
-
-void fw_jump(struct fw_build *b, const char *chain)
-{
-	go(b, FW_JUMP, chain);
-}
-
-void fw_goto(struct fw_build *b, const char *chain)
-{
-	go(b, FW_GOTO, chain);
 }

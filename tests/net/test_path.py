@@ -395,6 +395,30 @@ def test_a_stale_client_is_told(link, greeter, fw, version):
 
 
 @VERSIONS
+@pytest.mark.parametrize("linger", (True, False), ids=("aborted", "closed"))
+@pytest.mark.parametrize("spoken", (True, False), ids=("spoken", "silent"))
+def test_a_server_that_is_through(link, fw, version, linger, spoken):
+    """It aborts, or it closed and gets data: either way the client hears of it at once, known to conntrack or not."""
+    fw.ok("open", "--tcp", "80")
+    with link.srv.listen(80) as listener:
+        s = link.cli.connect(link.SRV[version], 80, source=link.CLI[version])
+        peer = listener.accept()[0]
+        if spoken:
+            s.sendall(b"x")
+            assert peer.recv(1) == b"x"
+        if linger:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            if linger:
+                s.recv(1)
+            for _ in range(20):
+                s.sendall(b"y")
+                time.sleep(0.02)
+        s.close()
+
+
+@VERSIONS
 def test_path_mtu_of_a_public_port(namespaces, driver_path, version):
     """1 MiB out of an untracked port over a router that takes 1,280 bytes: its errors quote a flow nobody tracks."""
     srv, cli = wire.routed(*(namespaces(n) for n in ("srv", "rtr", "cli")))
