@@ -160,7 +160,7 @@ int fw_ban_add(struct fw_session *s, const struct fw_ban *bans, size_t n, const 
 	       struct fw_ban_result *result, struct fw_error *err)
 {
 	_cleanup_(fw_session_close) struct fw_session local = {0};
-	struct fw_ban_result own, *res = result ? result : &own;
+	struct fw_ban_result own = {0}, *res = result ? result : &own;
 	struct job job = {s, bans, n, never, res};
 	int first = 0, r = 0;
 

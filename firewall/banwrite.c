@@ -58,9 +58,12 @@ void fw_elements_put(struct fw_elements *e, const uint8_t *key, bool is_end, con
 
 void fw_elements_put_span(struct fw_elements *e, const struct fw_span *span)
 {
+	const uint64_t *timeout = NULL;
 	uint8_t end[FW_KEY_MAX];
 
-	fw_elements_put(e, span->at.first, false, e->type == NFT_MSG_NEWSETELEM ? &span->left_ms : NULL);
+	if (e->type == NFT_MSG_NEWSETELEM)
+		timeout = &span->left_ms;
+	fw_elements_put(e, span->at.first, false, timeout);
 	memcpy(end, span->at.last, sizeof(end));
 	/* An end mark stands one behind the last; none if there is nothing behind it. */
 	if (fw_key_next(end, e->width))

@@ -69,6 +69,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list.n = 0;
 	r = fw_bans_parse(text, size, NOW, take, &list);
 	MUST(r == 0 || r == -E2BIG);
-	MUST(fw_bans_parse(text, size, NOW + 1000, take, &again) == r && (r < 0 || again.n <= list.n));
+	/* Later there are fewer of them, so perhaps no longer too many for this list. */
+	r = fw_bans_parse(text, size, NOW + 1000, take, &again);
+	MUST(r == 0 || r == -E2BIG);
+	MUST(again.n <= list.n);
 	return 0;
 }
