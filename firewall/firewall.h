@@ -3,9 +3,9 @@
  * Other tables are neither read nor written.
  *
  * Needs CAP_NET_ADMIN in the network namespace, also for reading (nfnetlink asks for it with every message), and
- * Linux 5.10 or later; what the kernel cannot do is left out (struct fw_features). Opens a fresh socket per call,
- * keeps nothing between calls, logs nothing, waits for at most one second for each answer. The kernel frees the
- * old rules while the socket is closed, which takes an RCU grace period (13 ms on an idle machine).
+ * Linux 5.10. Keeps nothing between calls but what is in a session (session.h; NULL: a fresh socket for each call),
+ * logs nothing, waits for at most one second for an answer. New rules are in force some 0.2 ms after the call began;
+ * the kernel frees the old ones while a socket is closed, which takes an RCU grace period (13 ms on an idle machine).
  * Functions return 0 or -errno; on failure outputs are untouched.
  */
 #pragma once
@@ -151,13 +151,15 @@ struct fw_state {
 	bool truncated; /* there was more (ranges, prefixes, counters) than fits */
 };
 
-/* --- table.c, read.c: err may be NULL --- */
+/* --- table.c, read.c: session and err may be NULL --- */
+
+struct fw_session;
 
 /*
  * Default drop for what comes in: only loopback, needed ICMP and ICMPv6, and answers to what was started here.
  * -EPERM: no CAP_NET_ADMIN, or the table belongs to somebody's socket (err->detail says which).
  */
-int fw_close(struct fw_error *err);
+int fw_close(struct fw_session *session, struct fw_error *err);
 
 /* Limits and checks as they should be on a mail server behind offices; no port, no source, no feature. */
 void fw_policy_init(struct fw_policy *policy);
@@ -167,10 +169,10 @@ void fw_policy_init(struct fw_policy *policy);
  * it stands: bans, open doors, meters and counters survive; any other is replaced as a whole. Then it is read back and
  * compared. -EINVAL: the policy breaks its own contract. -EUCLEAN: in force, but not what was meant (err says where).
  */
-int fw_open(const struct fw_policy *policy, struct fw_error *err);
+int fw_open(struct fw_session *session, const struct fw_policy *policy, struct fw_error *err);
 
 /* Removes our table; 0 also if there is none. For ZIMBRA_FIREWALL=off after a run with it, and for tests. */
-int fw_remove(struct fw_error *err);
+int fw_remove(struct fw_session *session, struct fw_error *err);
 
 /* What the kernel has now. -EAGAIN: it changed faster than it could be read, for a second. */
 int fw_read(struct fw_state *state, struct fw_error *err);

@@ -11,19 +11,21 @@
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
-static void table_msg(struct fw_txn *t, uint16_t type, uint16_t flags)
+static void table_msg(struct fw_txn *t, uint16_t type, uint16_t flags, uint32_t table_flags)
 {
 	struct nlmsghdr *nlh = fw_txn_msg(t, type, flags, "table", "inet " FW_TABLE);
 
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, FW_TABLE);
+	if (table_flags)
+		mnl_attr_put_u32(nlh, NFTA_TABLE_FLAGS, htonl(table_flags));
 	fw_txn_add(t, nlh);
 }
 
 /* Adding what may be there already and deleting it works on every kernel; DESTROYTABLE came with 6.3. */
 static void remove_table(struct fw_txn *t)
 {
-	table_msg(t, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	table_msg(t, NFT_MSG_DELTABLE, 0);
+	table_msg(t, NFT_MSG_NEWTABLE, NLM_F_CREATE, 0);
+	table_msg(t, NFT_MSG_DELTABLE, 0, 0);
 }
 
 static void chain_msg(struct fw_txn *t, const struct fw_chain *c)
@@ -149,10 +151,13 @@ void fw_table_build(struct fw_txn *t, const struct fw_policy *policy, const stru
 		    const struct fw_ruleset *have)
 {
 	if (have) {
+		/* One that its owner left behind becomes the session's; of what is ours already it changes nothing. */
+		if (t->table_flags)
+			table_msg(t, NFT_MSG_NEWTABLE, NLM_F_CREATE, t->table_flags);
 		take_down(t, meant, have);
 	} else {
 		remove_table(t);
-		table_msg(t, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
+		table_msg(t, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, t->table_flags);
 	}
 	for (size_t i = 0; i < meant->counters; i++)
 		if (!have || !has_counter(have, meant->counter[i].name))
@@ -170,11 +175,11 @@ void fw_table_build(struct fw_txn *t, const struct fw_policy *policy, const stru
 		fw_rule_add(t, &meant->rule[i]);
 }
 
-static int run(const struct fw_policy *policy, const struct fw_ruleset *meant, const struct fw_ruleset *have,
-	       struct fw_error *e)
+static int run(struct fw_session *s, const struct fw_policy *policy, const struct fw_ruleset *meant,
+	       const struct fw_ruleset *have, struct fw_error *e)
 {
 	_cleanup_(fw_txn_free) struct fw_txn t;
-	int r = fw_txn_begin(&t);
+	int r = fw_txn_begin_on(&t, s);
 
 	if (r < 0)
 		return fw_fail(e, r, "transaction", "no memory or no random number for it");
@@ -206,7 +211,7 @@ static int check(const struct fw_ruleset *meant, struct fw_error *e)
 	return 0;
 }
 
-static int install(const struct fw_policy *policy, struct fw_error *e)
+static int install(struct fw_session *s, const struct fw_policy *policy, struct fw_error *e)
 {
 	_cleanup_(fw_ruleset_free) struct fw_ruleset *meant = NULL;
 	_cleanup_(fw_dump_free) struct fw_dump d = {0};
@@ -219,32 +224,32 @@ static int install(const struct fw_policy *policy, struct fw_error *e)
 	if (r < 0 && r != -EAGAIN)
 		return r;
 	if (r == 0 && d.present && d.marked && !d.dormant && d.mark.mode != FW_CLOSED && !d.truncated)
-		r = run(policy, meant, d.rs, e);
+		r = run(s, policy, meant, d.rs, e);
 	else
 		r = -EAGAIN;
 	/* Others changed it in between, or in a way that does not fit: then it is replaced. */
 	if (r < 0)
-		r = run(policy, meant, NULL, e);
+		r = run(s, policy, meant, NULL, e);
 	return r < 0 ? r : check(meant, e);
 }
 
-int fw_close(struct fw_error *err)
+int fw_close(struct fw_session *session, struct fw_error *err)
 {
-	return install(NULL, err);
+	return install(session, NULL, err);
 }
 
-int fw_open(const struct fw_policy *policy, struct fw_error *err)
+int fw_open(struct fw_session *session, const struct fw_policy *policy, struct fw_error *err)
 {
 	/* To the rest of the library no policy means closed. */
 	if (!policy)
 		return fw_fail(err, -EINVAL, "policy", "there is none");
-	return install(policy, err);
+	return install(session, policy, err);
 }
 
-int fw_remove(struct fw_error *err)
+int fw_remove(struct fw_session *session, struct fw_error *err)
 {
 	_cleanup_(fw_txn_free) struct fw_txn t;
-	int r = fw_txn_begin(&t);
+	int r = fw_txn_begin_on(&t, session);
 
 	if (r < 0)
 		return fw_fail(err, r, "transaction", "no memory or no random number for it");

@@ -87,7 +87,7 @@ static void apply(const char *text, size_t len)
 	if (renew_firewall && config_on(current, CFG_ZIMBRA_FIREWALL)) {
 		struct fw_error fw = {0};
 		char why[256];
-		if (fw_open(&fresh.policy, &fw) < 0) {
+		if (fw_open(NULL, &fresh.policy, &fw) < 0) {
 			config_free(&fresh);
 			told->finished(told->arg, fw_error_text(&fw, why, sizeof(why)));
 			return;

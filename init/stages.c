@@ -29,10 +29,10 @@ static int close_all(struct stage_ctx *ctx, struct failure *f)
 		log_warn(ctx->name, "ZIMBRA_FIREWALL=off: this container filters nothing");
 		/* A pod's network namespace outlives a container: a table of an earlier run may be there. Without
 		 * NET_ADMIN it cannot be ours. */
-		(void)fw_remove(&err);
+		(void)fw_remove(NULL, &err);
 		return 0;
 	}
-	if (fw_close(&err) < 0)
+	if (fw_close(NULL, &err) < 0)
 		return firewall_failed(f, "cannot close the network", &err);
 	return 0;
 }
@@ -43,7 +43,7 @@ static int open_public(struct stage_ctx *ctx, struct failure *f)
 
 	if (!config_on(ctx->cfg, CFG_ZIMBRA_FIREWALL))
 		return 0;
-	if (fw_open(&ctx->cfg->policy, &err) < 0)
+	if (fw_open(NULL, &ctx->cfg->policy, &err) < 0)
 		return firewall_failed(f, "cannot open the public ports", &err);
 	return 0;
 }

@@ -185,15 +185,15 @@ static int run(const char *command, const char *argument, const struct fw_policy
 	int r;
 
 	if (strcmp(command, "close") == 0)
-		return report(fw_close(&e), &e);
+		return report(fw_close(NULL, &e), &e);
 	if (strcmp(command, "open") == 0)
-		return report(fw_open(policy, &e), &e);
+		return report(fw_open(NULL, policy, &e), &e);
 	if (strcmp(command, "alternate") == 0) {
-		r = fw_close(&e);
-		return report(r < 0 ? r : fw_open(policy, &e), &e);
+		r = fw_close(NULL, &e);
+		return report(r < 0 ? r : fw_open(NULL, policy, &e), &e);
 	}
 	if (strcmp(command, "remove") == 0)
-		return report(fw_remove(&e), &e);
+		return report(fw_remove(NULL, &e), &e);
 	if (strcmp(command, "text") == 0)
 		return report(text(&e), &e);
 	if (strcmp(command, "bad") == 0 && argument)

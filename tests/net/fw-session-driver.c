@@ -60,17 +60,6 @@ static void print_string(const char *s)
 	putchar('"');
 }
 
-static int install(const struct fw_policy *policy)
-{
-	_cleanup_(fw_txn_free) struct fw_txn t;
-	int r = fw_txn_begin_on(&t, current());
-
-	if (r < 0)
-		return fw_fail(&error, r, "transaction", "cannot be begun");
-	r = fw_table_build(&t, policy, &error);
-	return r == 0 ? fw_txn_commit(&t, &error) : r;
-}
-
 static int own(bool add)
 {
 	_cleanup_(fw_txn_free) struct fw_txn t;
@@ -337,15 +326,15 @@ static int run(char **word, size_t n)
 	if (strcmp(command, "updates") == 0 && n == 2)
 		return session.updates_elements = word[1][0] == '1', 0;
 	if (strcmp(command, "close") == 0)
-		return install(NULL);
+		return fw_close(current(), &error);
 	if (strcmp(command, "open") == 0 && n == 2) {
 		static struct fw_policy policy;
 		int r = fw_ports_parse(word[1], strlen(word[1]), &policy.public_tcp);
 
-		return r < 0 ? r : install(&policy);
+		return r < 0 ? r : fw_open(current(), &policy, &error);
 	}
 	if (strcmp(command, "remove") == 0)
-		return fw_remove(&error);
+		return fw_remove(current(), &error);
 	if (strcmp(command, "read") == 0)
 		return read_state();
 	if (strcmp(command, "own") == 0)

@@ -18,13 +18,13 @@ static void refused(const struct fw_policy *p, const char *what)
 	struct fw_error e = {0};
 	char line[256];
 
-	assert_int_equal(fw_open(p, &e), -EINVAL);
+	assert_int_equal(fw_open(NULL, p, &e), -EINVAL);
 	assert_int_equal(e.err, -EINVAL);
 	assert_string_equal(e.what, what);
 	assert_string_not_equal(e.detail, "");
 	assert_non_null(strstr(fw_error_text(&e, line, sizeof(line)), what));
 	/* Nobody has to want to know. */
-	assert_int_equal(fw_open(p, NULL), -EINVAL);
+	assert_int_equal(fw_open(NULL, p, NULL), -EINVAL);
 }
 
 static void test_none(void **state)

@@ -12,8 +12,9 @@ static struct fw_policy filter;
 static unsigned filtered;
 static int filter_result;
 
-int fw_open(const struct fw_policy *policy, struct fw_error *err)
+int fw_open(struct fw_session *session, const struct fw_policy *policy, struct fw_error *err)
 {
+	(void)session;
 	if (filter_result < 0) {
 		*err = (struct fw_error){.err = filter_result};
 		return filter_result;
