@@ -167,7 +167,8 @@ void fw_policy_init(struct fw_policy *policy);
 /*
  * The full set of rules. Admin ports in public_tcp are cut out here as well. A table of this release is changed where
  * it stands: bans, open doors, meters and counters survive; any other is replaced as a whole. Then it is read back and
- * compared. -EINVAL: the policy breaks its own contract. -EUCLEAN: in force, but not what was meant (err says where).
+ * compared. -EINVAL: the policy breaks its own contract. -EUCLEAN: in force, but not what
+ * was meant, or it could not be read back (err says which); of fw_close() too.
  */
 int fw_open(struct fw_session *session, const struct fw_policy *policy, struct fw_error *err);
 

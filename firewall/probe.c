@@ -255,3 +255,20 @@ int fw_probe(struct fw_session *s, struct fw_probe *out, struct fw_error *err)
 	*out = p;
 	return 0;
 }
+
+void fw_probe_features(const struct fw_probe *p, struct fw_features *out)
+{
+	*out = (struct fw_features){
+		/* Whoever is redirected asks for a port that has no socket. */
+		.socket = p->has[FW_HAS_SOCKET] && !p->nat,
+		.socket_wildcard = p->has[FW_HAS_SOCKET],
+		.fib = p->has[FW_HAS_FIB],
+		.dynset_expr = p->has[FW_HAS_SOURCE_RATE],
+		.connlimit = p->has[FW_HAS_SOURCE_COUNT],
+		/* Translation needs conntrack. */
+		.notrack = p->has[FW_HAS_NOTRACK] && !p->nat,
+		.log = p->has[FW_HAS_LOG],
+		.exthdr = p->has[FW_HAS_EXTENSION],
+		.tcp_loose = p->tcp_loose == 1,
+	};
+}

@@ -38,6 +38,8 @@ struct fw_probe {
 };
 
 const char *fw_feature_name(enum fw_feature feature);
+/* Pure. What of it the rules can use. */
+void fw_probe_features(const struct fw_probe *p, struct fw_features *out);
 
 /*
  * 0 also if nearly all is missing; -errno: the questions themselves failed (-EPERM: no CAP_NET_ADMIN). Tells the

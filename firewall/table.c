@@ -9,6 +9,7 @@
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
 #include <string.h>
 
 static void table_msg(struct fw_txn *t, uint16_t type, uint16_t flags, uint32_t table_flags)
@@ -200,10 +201,13 @@ static int check(const struct fw_ruleset *meant, struct fw_error *e)
 {
 	_cleanup_(fw_dump_free) struct fw_dump d = {0};
 	char why[sizeof(e->detail)];
-	int r = look(&d, e);
+	struct fw_error failed = {0};
 
-	if (r < 0)
-		return r;
+	/* The rules are in force by now, whatever happens to a look at them. */
+	if (look(&d, &failed) < 0 && look(&d, &failed) < 0) {
+		(void)snprintf(why, sizeof(why), "in force, but it cannot be read back: %s", failed.what);
+		return fw_fail(e, -EUCLEAN, "self-check", "%s", why);
+	}
 	if (!d.present || !d.rs)
 		return fw_fail(e, -EUCLEAN, "self-check", "the table is gone again");
 	if (d.dormant || !fw_same(meant, d.rs, why, sizeof(why)))

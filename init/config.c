@@ -1,5 +1,6 @@
 /* Reads the settings: environment, NAME_FILE, zimbra.conf, defaults; refuses what it does not know. */
 #include "config.h"
+#include "config_policy.h"
 #include "config_table.h"
 
 #include <fnmatch.h>
@@ -232,16 +233,7 @@ static int fill(struct config *out, const char *const *env, const char *file, si
 	if (file && take_file(out, file, file_len, given, err) < 0)
 		return -EINVAL;
 
-	/* These three were checked above: they parse. */
-	const char *tcp = out->value[CFG_FIREWALL_ALLOW_TCP_PORTS_IN],
-		   *udp = out->value[CFG_FIREWALL_ALLOW_UDP_PORTS_IN];
-	const char *admin = out->value[CFG_FIREWALL_ADMIN_FROM];
-	uint16_t cut[FW_ADMIN_COUNT];
-	fw_policy_init(&out->policy);
-	(void)fw_ports_parse(tcp, strlen(tcp), &out->policy.public_tcp);
-	(void)fw_ports_parse(udp, strlen(udp), &out->policy.public_udp);
-	(void)fw_prefixes_parse(admin, strlen(admin), &out->policy.admin_from);
-	out->admin_port_cut = fw_ranges_cut(&out->policy.public_tcp, cut) > 0;
+	config_policy(out);
 	return 0;
 }
 

@@ -19,8 +19,21 @@ enum config_id {
 	CFG_FIREWALL_ALLOW_TCP_PORTS_IN,
 	CFG_FIREWALL_ALLOW_UDP_PORTS_IN,
 	CFG_FIREWALL_ADMIN_FROM,
-	CFG_FIREWALL_LOG,    /* on, off */
-	CFG_ZIMBRA_FIREWALL, /* on, off */
+	CFG_FIREWALL_ADMIN_PUBLIC, /* on, off */
+	CFG_FIREWALL_LOCAL_FROM,
+	CFG_FIREWALL_PEERS,
+	CFG_FIREWALL_TRUSTED,
+	CFG_FIREWALL_NEVER_BAN,
+	CFG_FIREWALL_NODE,
+	CFG_FIREWALL_REVERSE_PATH, /* off, loose, strict: enum fw_reverse_path */
+	CFG_FIREWALL_NEW_PER_SOURCE,
+	CFG_FIREWALL_NEW_BURST,
+	CFG_FIREWALL_CONNECTIONS_PER_SOURCE,
+	CFG_FIREWALL_HANDSHAKES,
+	CFG_FIREWALL_ECHO,
+	CFG_FIREWALL_BLOCK_METADATA, /* on, off */
+	CFG_FIREWALL_LOG,	     /* on, off */
+	CFG_ZIMBRA_FIREWALL,	     /* off, on, monitor: enum config_firewall */
 	CFG_ZIMBRA_HOST_FQDN,
 	CFG_ZIMBRA_OS_SUITE,  /* jammy, bookworm */
 	CFG_ZIMBRA_OS_MIRROR, /* URL, or empty: the suite's default */
@@ -41,13 +54,15 @@ enum config_id {
 	CFG_COUNT
 };
 
+enum config_firewall { FIREWALL_OFF, FIREWALL_ON, FIREWALL_MONITOR };
+
 enum config_source { CONFIG_DEFAULT, CONFIG_ENV, CONFIG_ENV_FILE, CONFIG_VOLUME };
 
 struct config {
 	char *value[CFG_COUNT]; /* canonical text, never NULL after config_load; "" = unset */
-	long number[CFG_COUNT]; /* of numbers, and 0/1 of switches */
+	long number[CFG_COUNT]; /* of numbers, 0/1 of switches, which one of choices */
 	enum config_source source[CFG_COUNT];
-	/* Parsed once, with 7071 and 9071 already cut out of the public list. */
+	/* Parsed once, with 7071 and 9071 already cut out of the public list. What the kernel can do is not in it. */
 	struct fw_policy policy;
 	bool admin_port_cut; /* the list named 7071 or 9071: warned about at start */
 };

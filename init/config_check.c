@@ -48,20 +48,35 @@ static int check_number(const struct setting *s, const char *value, char *out, l
 	return 0;
 }
 
-static int check_choice(const struct setting *s, const char *value, char *out)
+/* The position among the choices, -1: none of them. */
+static long choice_of(const char *choices, const char *value)
 {
-	size_t len = strcspn(value, "|"); /* "a|b" is no choice, it is the list of them */
+	size_t len = strlen(value);
+	long at = 0;
 
-	if (value[len] != '\0')
-		return -EINVAL;
-	for (const char *p = s->choices; p; p = strchr(p, '|')) {
+	for (const char *p = choices; p; p = strchr(p, '|'), at++) {
 		p += *p == '|';
-		if (len && strncmp(p, value, len) == 0 && (p[len] == '|' || p[len] == '\0')) {
-			(void)strcpy(out, value);
-			return 0;
-		}
+		if (len && strncmp(p, value, len) == 0 && (p[len] == '|' || p[len] == '\0'))
+			return at;
 	}
-	return -EINVAL;
+	return -1;
+}
+
+static int check_choice(const struct setting *s, const char *value, char *out, long *number)
+{
+	char word[CONFIG_VALUE_MAX];
+	long ignored;
+
+	if (strchr(value, '|')) /* "a|b" is no choice, it is the list of them */
+		return -EINVAL;
+	*number = choice_of(s->choices, value);
+	/* Where on and off are choices, so are their twins. */
+	if (*number < 0 && check_switch(value, word, &ignored) == 0)
+		*number = choice_of(s->choices, value = word);
+	if (*number < 0)
+		return -EINVAL;
+	(void)snprintf(out, CONFIG_VALUE_MAX, "%s", value);
+	return 0;
 }
 
 /* RFC 1123, 2.1: letters, digits, inner hyphens, labels of 1-63; here with at least one dot, 253 in all. */
@@ -227,7 +242,7 @@ int config_check(const struct setting *s, const char *value, char out[static CON
 	case TYPE_NUMBER:
 		return check_number(s, value, out, number);
 	case TYPE_CHOICE:
-		return check_choice(s, value, out);
+		return check_choice(s, value, out, number);
 	case TYPE_FQDN:
 		return check_fqdn(value, strlen(value), out);
 	case TYPE_DOMAINS:

@@ -13,6 +13,7 @@
 #include "stop.h"
 #include "supervise.h"
 #include "trim.h"
+#include "wall.h"
 #include "workers.h"
 
 #include <fcntl.h>
@@ -183,9 +184,11 @@ static void run_command(void)
 
 static void stage_done(const struct stage *s)
 {
-	if (strcmp(s->name, "close") == 0)
+	if (strcmp(s->name, "close") == 0) {
 		log_info(s->name, "the network is closed %lld ms after this program began",
 			 (long long)(now_ms() - exec_at));
+		wall_prepare();
+	}
 	/* From the next stage on there may be something of Zimbra's to stop. */
 	if (strcmp(s->name, "system") == 0 && mode != DAEMON_COMMAND)
 		with_zimbra = true;

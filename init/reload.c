@@ -3,6 +3,7 @@
 #include "boot/path.h"
 #include "child.h"
 #include "config_table.h"
+#include "wall.h"
 #include "workers.h"
 
 #include <fcntl.h>
@@ -84,10 +85,11 @@ static void apply(const char *text, size_t len)
 		told->finished(told->arg, err.text);
 		return;
 	}
-	if (renew_firewall && config_on(current, CFG_ZIMBRA_FIREWALL)) {
+	bool on = config_on(&fresh, CFG_ZIMBRA_FIREWALL);
+	if (renew_firewall && (on || config_on(current, CFG_ZIMBRA_FIREWALL))) {
 		struct fw_error fw = {0};
 		char why[256];
-		if (fw_open(NULL, &fresh.policy, &fw) < 0) {
+		if ((on ? wall_open(&fresh.policy, &fw) : wall_remove(&fw)) < 0) {
 			config_free(&fresh);
 			told->finished(told->arg, fw_error_text(&fw, why, sizeof(why)));
 			return;

@@ -3,6 +3,7 @@
 #include "boot/jail.h"
 #include "log.h"
 #include "stage.h"
+#include "wall.h"
 #include "zimbra/zimbra.h"
 
 #define NET_ADMIN_REMEDY                                                                                               \
@@ -29,10 +30,10 @@ static int close_all(struct stage_ctx *ctx, struct failure *f)
 		log_warn(ctx->name, "ZIMBRA_FIREWALL=off: this container filters nothing");
 		/* A pod's network namespace outlives a container: a table of an earlier run may be there. Without
 		 * NET_ADMIN it cannot be ours. */
-		(void)fw_remove(NULL, &err);
+		(void)wall_remove(&err);
 		return 0;
 	}
-	if (fw_close(NULL, &err) < 0)
+	if (wall_close(&err) < 0)
 		return firewall_failed(f, "cannot close the network", &err);
 	return 0;
 }
@@ -41,9 +42,11 @@ static int open_public(struct stage_ctx *ctx, struct failure *f)
 {
 	struct fw_error err = {0};
 
-	if (!config_on(ctx->cfg, CFG_ZIMBRA_FIREWALL))
+	if (!config_on(ctx->cfg, CFG_ZIMBRA_FIREWALL)) { /* perhaps only since a reload: then it is still closed */
+		(void)wall_remove(&err);
 		return 0;
-	if (fw_open(NULL, &ctx->cfg->policy, &err) < 0)
+	}
+	if (wall_open(&ctx->cfg->policy, &err) < 0)
 		return firewall_failed(f, "cannot open the public ports", &err);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "signals.h"
 #include "stop.h"
 #include "supervise.h"
+#include "wall.h"
 #include "workers.h"
 
 #include <stdio.h>
@@ -163,7 +164,7 @@ static const struct fw_state *read_firewall(struct fw_error *err)
 
 static bool active(const struct fw_state *s)
 {
-	return s->mode == FW_CLOSED || s->mode == FW_OPEN;
+	return s->mode == FW_CLOSED || s->mode == FW_OPEN || s->mode == FW_MONITOR;
 }
 
 static json_t *firewall_brief(void)
@@ -182,6 +183,45 @@ static json_t *firewall_brief(void)
 	return json_pack("{s:b, s:s, s:o, s:o, s:o}", "active", active(s), "mode", fw_mode_name(s->mode), "tcp",
 			 range_texts(&s->policy.public_tcp), "udp", range_texts(&s->policy.public_udp), "admin_from",
 			 prefixes(&s->policy.admin_from));
+}
+
+/* What the kernel can do for the rules; NULL text: it can. */
+static json_t *features(void)
+{
+	const struct fw_probe *p = wall_probe();
+	json_t *o = json_object();
+
+	for (int i = 0; p && i < FW_FEATURES; i++)
+		json_object_set_new(o, fw_feature_name((enum fw_feature)i), json_boolean(p->has[i]));
+	return o;
+}
+
+static json_t *fills(const struct fw_state *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->fills; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o, s:I}", "name", s->fill[i].name, "used",
+						      s->fill[i].used == UINT32_MAX
+							      ? json_null()
+							      : json_integer((json_int_t)s->fill[i].used),
+						      "size", (json_int_t)s->fill[i].size));
+	return list;
+}
+
+static json_t *limits(const struct fw_limits *l)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "new_per_source", (json_int_t)l->rate, "new_burst",
+			 (json_int_t)l->burst, "connections_per_source", (json_int_t)l->connections, "handshakes",
+			 (json_int_t)l->handshakes, "echo", (json_int_t)l->echo);
+}
+
+static json_t *tampering(void)
+{
+	const struct wall_tampering *t = wall_tampering();
+
+	return json_pack("{s:I, s:I, s:o}", "seen", (json_int_t)t->seen, "repaired", (json_int_t)t->repaired, "last",
+			 view_text(t->last));
 }
 
 json_t *view_firewall(void)
@@ -205,10 +245,21 @@ json_t *view_firewall(void)
 		json_array_append_new(counters, json_pack("{s:s, s:I, s:I}", "name", s->counter[i].name, "packets",
 							  (json_int_t)s->counter[i].packets, "bytes",
 							  (json_int_t)s->counter[i].bytes));
-	return json_pack("{s:i, s:b, s:s, s:n, s:o, s:o, s:o, s:o, s:o}", "schema", VIEW_SCHEMA, "active", active(s),
-			 "mode", fw_mode_name(s->mode), "error", "tcp", ranges(&s->policy.public_tcp), "udp",
-			 ranges(&s->policy.public_udp), "admin_ports", ports, "admin_from",
-			 prefixes(&s->policy.admin_from), "counters", counters);
+	json_t *o = json_pack("{s:i, s:b, s:s, s:o, s:b, s:n, s:o, s:o, s:o, s:o, s:o}", "schema", VIEW_SCHEMA,
+			      "active", active(s), "mode", fw_mode_name(s->mode), "reason", view_text(s->reason),
+			      "owned", s->owner != 0, "error", "tcp", ranges(&s->policy.public_tcp), "udp",
+			      ranges(&s->policy.public_udp), "admin_ports", ports, "admin_from",
+			      prefixes(&s->policy.admin_from), "counters", counters);
+	json_object_set_new(o, "admin_public", json_boolean(s->policy.admin_public));
+	json_object_set_new(o, "local_from", prefixes(&s->policy.local_from));
+	json_object_set_new(o, "peers", prefixes(&s->policy.peers));
+	json_object_set_new(o, "exempt", prefixes(&s->policy.exempt));
+	json_object_set_new(o, "never_ban", prefixes(&s->policy.never_ban));
+	json_object_set_new(o, "limits", limits(&s->policy.limits));
+	json_object_set_new(o, "sets", fills(s));
+	json_object_set_new(o, "features", features());
+	json_object_set_new(o, "tampering", tampering());
+	return o;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* HUP: what changed in zimbra.conf is applied or named, and a file that is not understood changes nothing. */
 #include "../../init/config_table.h"
 #include "../../init/reload.h"
+#include "../../init/wall.h"
 
 #include "pid1_fixture.h"
 
@@ -12,15 +13,23 @@ static struct fw_policy filter;
 static unsigned filtered;
 static int filter_result;
 
-int fw_open(struct fw_session *session, const struct fw_policy *policy, struct fw_error *err)
+int wall_open(const struct fw_policy *policy, struct fw_error *err)
 {
-	(void)session;
 	if (filter_result < 0) {
 		*err = (struct fw_error){.err = filter_result};
 		return filter_result;
 	}
 	filter = *policy;
 	filtered++;
+	return 0;
+}
+
+static unsigned removed;
+
+int wall_remove(struct fw_error *err)
+{
+	(void)err;
+	removed++;
 	return 0;
 }
 
@@ -152,7 +161,23 @@ TEST(a_filter_that_refuses_changes_nothing)
 	CHECK_STR(reload(), "+FIREWALL_ALLOW_TCP_PORTS_IN +ZIMBRA_STOP_TIMEOUT done|");
 }
 
-/* Before the last stage all ports are shut, and with ZIMBRA_FIREWALL=off nothing of ours is there. */
+/* Before the last stage all ports are shut. */
+TEST(the_filter_becomes_a_monitor_goes_and_comes_back)
+{
+	begin("");
+	CHECK_STR(reload_with("ZIMBRA_FIREWALL=monitor\n"), "+ZIMBRA_FIREWALL done|");
+	CHECK_EQ(filtered, 1);
+	CHECK(filter.monitor && cfg.policy.monitor);
+	CHECK_STR(reload_with("ZIMBRA_FIREWALL=off\n"), "+ZIMBRA_FIREWALL done|");
+	CHECK_EQ(filtered, 1);
+	CHECK_EQ(removed, 1);
+	CHECK_STR(reload_with("ZIMBRA_FIREWALL=off\nZIMBRA_STOP_TIMEOUT=60\n"), "+ZIMBRA_STOP_TIMEOUT done|");
+	CHECK_EQ(removed, 1); /* somebody else may have a table of that name by now */
+	CHECK_STR(reload_with("ZIMBRA_FIREWALL=on\n"), "+ZIMBRA_FIREWALL +ZIMBRA_STOP_TIMEOUT done|");
+	CHECK_EQ(filtered, 2);
+	CHECK(!filter.monitor);
+}
+
 TEST(the_filter_is_only_renewed_where_it_is_open)
 {
 	begin("");
@@ -162,11 +187,11 @@ TEST(the_filter_is_only_renewed_where_it_is_open)
 	CHECK_STR(told, "+FIREWALL_ALLOW_TCP_PORTS_IN done|");
 	CHECK_EQ(filtered, 0);
 	CHECK_EQ(cfg.policy.public_tcp.n, 1); /* what it will be opened with */
-	config_free(&cfg);
-	begin("ZIMBRA_FIREWALL=off\n");
-	CHECK_STR(reload_with("ZIMBRA_FIREWALL=on\nFIREWALL_ALLOW_TCP_PORTS_IN=80\n"),
-		  "+FIREWALL_ALLOW_TCP_PORTS_IN !ZIMBRA_FIREWALL done|");
-	CHECK_EQ(filtered, 0);
+	told[0] = '\0';
+	put(CONF, "ZIMBRA_FIREWALL=off\n");
+	CHECK_EQ(reload_start(&cfg, env, false, &teller), 0);
+	RUN_UNTIL(strchr(told, '|'));
+	CHECK_EQ(removed, 0); /* the last stage does that */
 }
 
 /* --- files that are none --------------------------------------------------------------------------------------- */
@@ -277,6 +302,7 @@ int main(void)
 		cmocka_unit_test(the_file_that_a_variable_names_is_read_again),
 		cmocka_unit_test(ports_are_opened_and_shut),
 		cmocka_unit_test(a_filter_that_refuses_changes_nothing),
+		cmocka_unit_test(the_filter_becomes_a_monitor_goes_and_comes_back),
 		cmocka_unit_test(the_filter_is_only_renewed_where_it_is_open),
 		cmocka_unit_test(a_bad_file_changes_nothing),
 		cmocka_unit_test(what_is_no_file_is_not_waited_for),

@@ -1,0 +1,25 @@
+/*
+ * The packet filter as PID 1 keeps it: one session, which owns the table where the kernel can; what this kernel can do,
+ * found out once; and a watch on the rules, which puts right what somebody else changed.
+ */
+#pragma once
+
+#include "../firewall/firewall.h"
+#include "../firewall/probe.h"
+
+/* Default drop, at once. */
+int wall_close(struct fw_error *err);
+/* After it, once: the session, the probe (some 20 ms), the watch. Needs the loop. Nothing if nothing is filtered. */
+void wall_prepare(void);
+/* The full set of rules: the policy of the settings, with what the kernel can do and the gateways as exempt. */
+int wall_open(const struct fw_policy *policy, struct fw_error *err);
+int wall_remove(struct fw_error *err);
+
+/* NULL: not known yet. */
+const struct fw_probe *wall_probe(void);
+/* How often others changed our rules since the start, and how often they were put right. */
+struct wall_tampering {
+	unsigned seen, repaired;
+	char last[64]; /* the process, as the kernel named it; "" */
+};
+const struct wall_tampering *wall_tampering(void);
