@@ -58,13 +58,11 @@ void fw_elements_put(struct fw_elements *e, const uint8_t *key, bool is_end, con
 
 void fw_elements_put_span(struct fw_elements *e, const struct fw_span *span)
 {
-	const uint64_t *timeout = NULL;
-	uint8_t end[FW_KEY_MAX];
+	struct fw_interval at = span->at;
+	uint64_t left = span->left_ms;
+	uint8_t *end = at.last;
 
-	if (e->type == NFT_MSG_NEWSETELEM)
-		timeout = &span->left_ms;
-	fw_elements_put(e, span->at.first, false, timeout);
-	memcpy(end, span->at.last, sizeof(end));
+	fw_elements_put(e, at.first, false, e->type == NFT_MSG_NEWSETELEM ? &left : NULL);
 	/* An end mark stands one behind the last; none if there is nothing behind it. */
 	if (fw_key_next(end, e->width))
 		fw_elements_put(e, end, true, NULL);

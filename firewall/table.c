@@ -202,9 +202,12 @@ static int check(const struct fw_ruleset *meant, struct fw_error *e)
 	_cleanup_(fw_dump_free) struct fw_dump d = {0};
 	char why[sizeof(e->detail)];
 	struct fw_error failed = {0};
+	int r = look(&d, &failed);
 
 	/* The rules are in force by now, whatever happens to a look at them. */
-	if (look(&d, &failed) < 0 && look(&d, &failed) < 0) {
+	if (r < 0)
+		r = look(&d, &failed);
+	if (r < 0) {
 		(void)snprintf(why, sizeof(why), "in force, but it cannot be read back: %s", failed.what);
 		return fw_fail(e, -EUCLEAN, "self-check", "%s", why);
 	}
