@@ -1,4 +1,5 @@
 #include "view.h"
+#include "../firewall/ports.h"
 #include "daemon.h"
 #include "reaper.h"
 #include "sequence.h"
@@ -138,8 +139,12 @@ static json_t *ranges(const struct fw_ranges *r)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < r->n; i++)
-		json_array_append_new(list, json_pack("{s:i, s:i}", "first", r->v[i].first, "last", r->v[i].last));
+	for (size_t i = 0; i < r->n; i++) {
+		const struct fw_port *port = r->v[i].first == r->v[i].last ? fw_port_find(r->v[i].first) : NULL;
+
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s}", "first", r->v[i].first, "last", r->v[i].last,
+						      "name", port ? port->name : ""));
+	}
 	return list;
 }
 
