@@ -145,6 +145,9 @@ void fw_build_input(struct fw_build *b)
 	fw_build_tcp(b);
 }
 
+/* Per second. */
+enum { REFUSALS = 50 };
+
 static void resets(struct fw_build *b)
 {
 	fw_on(b, "output");
@@ -159,6 +162,14 @@ static void resets(struct fw_build *b)
 	fw_on(b, "reset_out");
 	fw_state_is(b, FW_CT_ESTABLISHED | FW_CT_RELATED | FW_CT_UNTRACKED);
 	fw_accept(b, NULL);
+	/*
+	 * With ACK it answers a SYN (RFC 9293, 3.10.7.1): the port is public and its service is down, which a client
+	 * may know at once. A flood is not answered in full.
+	 */
+	fw_on(b, "reset_out");
+	fw_flags(b, TH_RST | TH_ACK, TH_RST | TH_ACK);
+	fw_limit(b, REFUSALS, 2 * REFUSALS, false);
+	fw_accept(b, "refused");
 	fw_on(b, "reset_out");
 	fw_drop(b, "reset_quiet");
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum {
+	SCRIPT_GRACE_MS = 3 * 1000, /* su(1) itself gives its child two seconds */
 	STAGE_GRACE_MS = 10 * 1000, /* mmdebstrap and apt clean up after themselves */
 	TERM_GRACE_MS = 10 * 1000,
 	KILL_GRACE_MS = 5 * 1000, /* a process in uninterruptible sleep does not die; we go all the same */
@@ -174,7 +175,7 @@ static void script_late(struct loop_timer *t)
 		 (double)(now_ms() - began) / 1000, config_num(cfg, CFG_ZIMBRA_STOP_TIMEOUT));
 	child_kill(&script, SIGTERM);
 	escalate.fire = script_kill;
-	loop_timer_set(&escalate, 2000);
+	loop_timer_set(&escalate, SCRIPT_GRACE_MS);
 	terminate();
 }
 

@@ -98,7 +98,7 @@ VALUES = {
     "ZIMBRA_STOP_TIMEOUT": ("soon", "7200"),
     "ZIMBRA_RELEASE": ("https://example.org/zcs.tgz", "a URL is refused"),
     "ZIMBRA_OS_MIRROR": ("ftp://mirror.example/", "http:// or https://"),
-    "ZIMBRA_FIREWALL": ("perhaps", "on or off"),
+    "ZIMBRA_FIREWALL": ("perhaps", "off|on|monitor"),
 }
 
 

@@ -27,11 +27,13 @@ def test_only_public_ports_answer(link, servers, fw, version):
     fw.ok("open", "--tcp", PUBLIC_TCP)
     tcp, other = wire.scan(link, version, range(1, 65536))
     assert other == []
-    # A public port without a listener is as silent as a closed one: a reset is nobody's to have.
-    assert tcp == {25: SYN | ACK, 443: SYN | ACK, 8443: SYN | ACK}
+    # A public port without a listener refuses, but not a flood of SYNs.
+    refused = {port for port in tcp if tcp[port] == RST | ACK}
+    assert {port: tcp[port] for port in tcp if port not in refused} == {25: SYN | ACK, 443: SYN | ACK, 8443: SYN | ACK}
+    assert refused < set(PUBLIC) and len(refused) >= 100
     counters = fw.ok("read")["counters"]
     assert counters["closed"][0] >= 65535 - len(PUBLIC) - 2 and counters["gated"][0] >= 2
-    assert counters["reset_quiet"][0] >= len(PUBLIC) - 3
+    assert counters["refused"][0] == len(refused) and counters["reset_quiet"][0] == len(PUBLIC) - 3 - len(refused)
 
 
 @pytest.mark.parametrize("version", (4, 6))
