@@ -36,6 +36,7 @@ table() {
 		test    python3-scapy           py:scapy
 		test    iproute2                cmd:ip
 		test    nftables                cmd:nft
+		test    nmap                    cmd:nmap
 		test    mmdebstrap              cmd:mmdebstrap
 		test    debootstrap             cmd:debootstrap
 		test    curl                    cmd:curl

@@ -3,7 +3,6 @@
 import contextlib
 import random
 import re
-import shutil
 import socket
 import struct
 import threading
@@ -217,7 +216,6 @@ def test_handshakes_are_limited(link, greeter, fw, version):
     assert counters(fw)["handshake"] >= 200
 
 
-@pytest.mark.skipif(not shutil.which("nmap"), reason="no nmap here")
 @VERSIONS
 def test_nmap_learns_nothing_from_flags(link, greeter, fw, version):
     """Open, public without a listener, closed with one, gated, closed: one state for all of them."""
