@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 
@@ -12,6 +13,23 @@ sys.path.insert(0, str(HERE))
 import wire  # noqa: E402
 
 PREFIX = "zfw"
+SOAK = bool(os.environ.get("SOAK"))
+SEED = os.environ.get("TEST_SEED", "1")
+
+
+def chance(name):
+    """Of one test, so that the same seed repeats it also when it runs alone."""
+    return random.Random(f"{SEED}:{name}")
+
+
+def some(name, first, *others):
+    """For parametrize: all of them in a soak; usually the one that matters most, and another that the seed chooses."""
+    return [first, *(others if SOAK else [chance(name).choice(others)])]
+
+
+@pytest.fixture
+def rng(request):
+    return chance(request.node.name)
 
 
 def pytest_configure(config):
