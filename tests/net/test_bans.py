@@ -5,6 +5,7 @@ import random
 import time
 
 import pytest
+from conftest import some
 
 # The sets of our table, and what looks at them, so that packets can tell.
 TABLE = """
@@ -42,7 +43,7 @@ def ns(namespaces):
     return made
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=some("bans", *WAYS))
 def fw(request, sessions, ns):
     s = sessions(ns)
     for words in WAYS[request.param]:
