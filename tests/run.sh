@@ -144,13 +144,13 @@ part_unit() {
 
 # --- Python: junit -----------------------------------------------------------------------------------------------
 
-# As tap(), from pytest's XML. An error in a fixture's teardown is a second verdict on the same test: counted as failed.
-junit() { # FILE
-	"$python" - "$1" <<-'END'
+# As tap(), from pytest's XML files, added up. An error in a fixture's teardown is a second verdict on the same test: counted as failed.
+junit() { # FILE...
+	"$python" - "$@" <<-'END'
 		import sys, xml.etree.ElementTree as tree
 		p = f = s = 0
 		lines = []
-		for case in tree.parse(sys.argv[1]).getroot().iter("testcase"):
+		for case in (case for file in sys.argv[1:] for case in tree.parse(file).getroot().iter("testcase")):
 		    name = f'{case.get("classname", "").rsplit(".", 1)[-1]}: {case.get("name")}'.replace("\n", " ")
 		    bad, skip = [case.find(t) for t in ("failure", "error")], case.find("skipped")
 		    if any(b is not None for b in bad):
@@ -166,14 +166,29 @@ junit() { # FILE
 	END
 }
 
-pytests() { # NAME SECONDS
-	local name=$1 xml=$results/$1.xml code p f s kind text lines
-	rm --force "$xml"
-	limited "$2" "$python" -m pytest -p no:cacheprovider -q -rfE --durations=10 --durations-min=2 --junitxml="$xml" \
-		"tests/$name" > >(tee "$results/$name.log") 2>&1
+# One process for the folder, or, with JOBS, one for each file and so many at a time; what they say comes when they are through.
+pytests() { # NAME SECONDS [JOBS]
+	local name=$1 seconds=$2 jobs=${3-} xmls=() files code p f s kind text lines
+	local options=(-p no:cacheprovider -q -rfE --durations=10 --durations-min=2)
+	rm --force --recursive "${results:?}/$name" "$results/$name".*
+	mkdir "$results/$name"
+	if [[ -z $jobs ]]; then
+		xmls=("$results/$name/all.xml")
+		limited "$seconds" "$python" -m pytest "${options[@]}" --junitxml="${xmls[0]}" "tests/$name" > >(tee "$results/$name.log") 2>&1
+	else
+		files=("tests/$name"/test_*.py)
+		for text in "${files[@]}"; do xmls+=("$results/$name/$(basename "$text" .py).xml"); done
+		# shellcheck disable=SC2016 # the inner shell's. It never ends by a signal, which would stop xargs
+		limited "$seconds" xargs --arg-file=<(printf '%s\n' "${files[@]}") --max-args=1 --max-procs="$jobs" \
+			bash -c 'out=$0/$(basename "${!#}" .py); "${@:1:$#-1}" --junitxml="$out.xml" "${!#}" >"$out.log" 2>&1
+				code=$?; cat "$out.log"; [[ $code -eq 0 ]]' \
+			"$results/$name" "$python" -m pytest "${options[@]}" > >(tee "$results/$name.log") 2>&1
+	fi
 	code=$?
-	if ! text=$(junit "$xml" 2>&1); then
-		fail "$name: pytest ended with exit $code and no report"
+	# xargs says 123 for any that failed.
+	[[ $code -ne 123 ]] || code=1
+	if ! text=$(junit "${xmls[@]}" 2>&1); then
+		fail "$name: pytest ended with exit $code and not all of its reports"
 		return
 	fi
 	{
@@ -207,7 +222,8 @@ part_net() {
 	build "$results/build-net.log" net-programs
 	# Workers also as they are delivered: with the sanitizers their filter lets more through.
 	build "$results/build-workers.log" SANITIZE= worker-programs
-	pytests net "$([[ -n $SOAK ]] && echo 14400 || echo 600)"
+	# Each test has namespaces of its own, and mostly waits. (All of e2e/ shares one server.)
+	pytests net "$([[ -n $SOAK ]] && echo 14400 || echo 600)" "$cores"
 }
 
 part_e2e() {
