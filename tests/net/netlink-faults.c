@@ -19,7 +19,6 @@
  *   lost     what the kernel answered first is thrown away, ENOBUFS instead
  *   tiny     the smallest receive buffer there is: the kernel itself says ENOBUFS
  *   noack    the ack of BATCH_END never arrives, as before Linux 6.10
- *   noacks   no ack that says 0 ever does
  *   stale, forged   as above
  *   silent   nothing ever arrives
  *   changed  the first dump ends before it began, and says that it was interrupted
@@ -177,9 +176,8 @@ ssize_t recvfrom(int fd, void *buf, size_t size, int flags, struct sockaddr *fro
 	}
 	n = real(fd, buf, size, flags, from, from_len);
 	if (n >= (ssize_t)(sizeof(*nlh) + sizeof(struct nlmsgerr)) && nlh->nlmsg_type == NLMSG_ERROR &&
-	    ((struct nlmsgerr *)NLMSG_DATA(nlh))->error == 0 && nlh->nlmsg_len == (unsigned)n &&
-	    (fault_is("noacks") ||
-	     (fault_is("noack") && ((struct nlmsgerr *)NLMSG_DATA(nlh))->msg.nlmsg_type == NFNL_MSG_BATCH_END))) {
+	    ((struct nlmsgerr *)NLMSG_DATA(nlh))->error == 0 && nlh->nlmsg_len == (unsigned)n && fault_is("noack") &&
+	    ((struct nlmsgerr *)NLMSG_DATA(nlh))->msg.nlmsg_type == NFNL_MSG_BATCH_END) {
 		done = 1;
 		return real(fd, buf, size, flags, from, from_len);
 	}

@@ -153,7 +153,8 @@ def test_reading(faulty):
     want = {k: v for k, v in faulty.s.ok("read").items() if k in ("mode", "owner", "generation")}
     for fault in FAULTS:
         for said in faulty.each_place(fault, "read"):
-            if said["r"] == 0:
+            # What is lost without a word looks like a change, never like a table that is as it should be.
+            if said["r"] == 0 and not (fault == "recvfrom:drop" and said["mode"] == "altered"):
                 assert {k: said[k] for k in want} == want, fault
 
 
@@ -220,11 +221,11 @@ def test_opening_a_session_probing_and_watching(sessions, link, shim_path, tmp_p
 
 @pytest.mark.parametrize("way", ("session", "alone"))
 def test_kernels_that_do_not_acknowledge_the_end(sessions, link, shim_path, tmp_path, way, rng):
-    """As before 6.10, with and without losses besides."""
+    """As before 6.10."""
     faulty = Faulty(sessions, link.srv, shim_path, tmp_path / "hit", way, rng)
-    faulty.s.ok("fault", "noacks")
+    faulty.s.ok("fault", "noack")
     for words, mode in ((("close",), "closed"), (("open", 25), "open"), (("close",), "closed")):
         said = faulty.s.call(*words)
         faulty.s.ok("fault", "none")
-        assert said["r"] in (0, UNKNOWN) and faulty.s.ok("read")["mode"] == mode
-        faulty.s.ok("fault", "noacks")
+        assert said["r"] == 0 and faulty.s.ok("read")["mode"] == mode
+        faulty.s.ok("fault", "noack")
