@@ -41,13 +41,15 @@ LIBS := $(LIBS_FIREWALL) -lseccomp -lcap -ljansson
 FIREWALL_SRC := $(wildcard firewall/*.c)
 INIT_SRC := $(filter-out init/main.c,$(wildcard init/*.c init/boot/*.c init/zimbra/*.c))
 ZCTL_SRC := $(wildcard init/zctl/*.c)
+# For tests, benches and rescue: built, never installed.
+FWCTL_SRC := $(wildcard init/fwctl/*.c)
 # Workers are programs of their own: the contract, then a folder each.
 WORKER_SRC := $(wildcard init/worker/*.c)
 NETLOG_SRC := $(wildcard init/netlog/*.c)
 WORKERS := $(B)/zimbra-netlog
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
-all: $(B)/zimbra-init $(B)/zctl $(WORKERS) ## build the programs into build/
+all: $(B)/zimbra-init $(B)/zctl $(B)/fwctl $(WORKERS) ## build the programs into build/
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -69,6 +71,9 @@ $(B)/zimbra-init: $(call obj,init/main.c) $(B)/libinit.a $(B)/libworker.a $(B)/l
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 $(B)/zctl: $(call obj,init/zctl/main.c) $(B)/libzctl.a $(B)/libinit.a $(B)/libworker.a $(B)/libfirewall.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+$(B)/fwctl: $(call obj,$(FWCTL_SRC)) $(B)/libzctl.a $(B)/libinit.a $(B)/libworker.a $(B)/libfirewall.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 $(B)/zimbra-netlog: $(call obj,init/netlog/main.c) $(B)/libnetlog.a $(B)/libworker.a

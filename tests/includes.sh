@@ -34,14 +34,15 @@ rule() { # NAME FOLDER ALLOWED-REGEX [REGEX of files in the folder that have a r
 # Nothing is found where the scan itself is broken.
 [[ -n $(includes init) && -n $(includes firewall) ]] || { echo '# no include found at all'; exit 1; }
 
-echo '1..9'
+echo '1..10'
 rule 'firewall/ includes nothing else of ours' firewall '^firewall/'
 rule 'init/ includes init/ and firewall/ only' init '^(init|firewall)/'
 rule 'init/worker/ includes nothing outside of it' init/worker '^init/worker/'
 rule 'init/boot/ does not know Zimbra, zctl or the guard' init/boot '^(firewall/|init/[^/]+$|init/(boot|worker)/)'
 rule 'init/zctl/ does not know Zimbra or the boot' init/zctl '^(firewall/|init/[^/]+$|init/(zctl|worker)/)'
 rule 'init/netlog/ includes netlog/ and init/worker/ only' init/netlog '^init/(netlog|worker)/'
-rule 'PID 1 does not include a worker' init '^(firewall/|init/([^/]+|(boot|zimbra|zctl|worker)/.*)$)' '^init/netlog/'
+rule 'init/fwctl/ does not know Zimbra or the boot' init/fwctl '^(firewall/|init/[^/]+$|init/(fwctl|zctl)/)'
+rule 'nothing includes a worker or fwctl' init '^(firewall/|init/([^/]+|(boot|zimbra|zctl|worker)/.*)$)' '^init/(netlog|fwctl)/'
 rule 'knock/ includes knock/ and init/worker/ only' knock '^(knock|init/worker)/'
 rule 'tls/ includes tls/ and init/worker/ only' tls '^(tls|init/worker)/'
 exit "$code"

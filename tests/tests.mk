@@ -47,7 +47,7 @@ $(E2E_PROGRAMS): build/tests/e2e/%: tests/e2e/%.c Makefile
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) $(CFLAGS) -static -o $@ $<
 
 unit-programs: $(UNIT_PROGRAMS) $(REPLAY_PROGRAMS)
-net-programs: $(NET_PROGRAMS) worker-programs
+net-programs: $(NET_PROGRAMS) $(B)/fwctl worker-programs
 e2e-programs: $(E2E_PROGRAMS)
 
 # The runner calls make itself; a jobserver or flags of this one are not for it.
