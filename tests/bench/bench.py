@@ -3,8 +3,6 @@ The measurements. Ours and the peer do the same work in the same run, in turns; 
 median (min-max), because the machine is shared and seconds of one run say little about another.
 """
 
-import datetime
-import fcntl
 import json
 import os
 import pathlib
@@ -17,56 +15,11 @@ import time
 
 import box
 from box import ROOT, Box, Failed, Volume, docker, say
+from figures import QUICK, alone, command, load, now, pressure, quote, ratio, rounds, spread, table
 
-QUICK = os.environ.get("BENCH_QUICK", "") not in ("", "0")
 ORPHANS = int(os.environ.get("BENCH_ORPHANS") or 20000)
 PARTS = ["memory", "orphans", "health", "start", "volume"]
 ONLY = os.environ.get("BENCH_ONLY", "").split() or PARTS
-
-
-def rounds(full, quick):
-    return int(os.environ.get("BENCH_ROUNDS") or (quick if QUICK else full))
-
-
-def spread(values, digits=2):
-    """{"median", "min", "max", "values"}, or None without values."""
-    if not values:
-        return None
-    s = sorted(values)
-    n = len(s)
-    median = s[n // 2] if n % 2 else (s[n // 2 - 1] + s[n // 2]) / 2
-    return {"median": round(median, digits), "min": round(s[0], digits), "max": round(s[-1], digits),
-            "values": [round(v, digits) for v in values]}
-
-
-def quote(s, unit=""):
-    return "-" if s is None else f"{s['median']:g}{unit} ({s['min']:g}-{s['max']:g})"
-
-
-def ratio(ours, theirs):
-    return spread([a / b for a, b in zip(ours, theirs) if b > 0])
-
-
-def load():
-    return float(pathlib.Path("/proc/loadavg").read_text(encoding="ascii").split()[0])
-
-
-def pressure():
-    """Seconds, since the machine began, in which somebody had to wait for a core; None where the kernel does not count."""
-    try:
-        text = pathlib.Path("/proc/pressure/cpu").read_text(encoding="ascii")
-    except OSError:
-        return None
-    return int(re.search(r"^some .*total=(\d+)", text, re.M).group(1)) / 1e6
-
-
-def table(title, head, rows):
-    print(f"\n{title}")
-    cells = [[str(c) for c in row] for row in [head, *rows]]
-    width = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    for row in cells:
-        print("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, width))).rstrip())
-    sys.stdout.flush()
 
 
 # --- memory and wake-ups -------------------------------------------------------------------------------------------
@@ -342,13 +295,9 @@ def versions():
 def main():
     unknown = [p for p in ONLY if p not in PARTS]
     if unknown:
-        sys.exit(f"bench: no such part: {unknown[0]} ({' '.join(PARTS)})")
+        sys.exit(f"bench: no such part: {unknown[0]} ({' '.join(PARTS)} firewall)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with open(ROOT / "build/bench/lock", "w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            sys.exit("bench: another run is under way on this machine")
+    with alone():
         measure()
 
 
@@ -359,9 +308,7 @@ def measure():
               "image": docker("image", "inspect", "--format", "{{.Id}}", box.IMAGE).stdout.strip(), "versions": versions()}
     problems = []
     box.remove_leftovers()
-    said = " ".join(f"{k}={os.environ[k]}" for k in ("BENCH_QUICK", "BENCH_ONLY", "BENCH_ORPHANS", "BENCH_ROUNDS")
-                    if os.environ.get(k))
-    result["command"] = f"{said} make bench".strip()
+    result["command"] = command("BENCH_QUICK", "BENCH_ONLY", "BENCH_ORPHANS", "BENCH_ROUNDS")
     print(f"{result['command']}   ({result['when']}, {os.cpu_count()} cores, load {load():.1f}, kernel {os.uname().release}, "
           + ", ".join(f"{k} {v}" for k, v in result["versions"].items()) + ")")
     try:
@@ -386,10 +333,6 @@ def measure():
     print("\nbuild/bench.json has every value")
     if problems:
         sys.exit(1)
-
-
-def now():
-    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
 if __name__ == "__main__":
