@@ -52,6 +52,14 @@ table() {
 		bench   hyperfine               cmd:hyperfine
 		bench   mmdebstrap              cmd:mmdebstrap
 		bench   debootstrap             cmd:debootstrap
+		bench   python3                 file:/usr/bin/python3
+		bench   nftables                cmd:nft
+		bench   iptables                cmd:iptables
+		bench   ipset                   cmd:ipset
+		bench   conntrack               cmd:conntrack
+		bench   ethtool                 cmd:ethtool
+		bench   iproute2                cmd:ip
+		bench   procps                  cmd:sysctl
 		fuzz    clang                   cmd:clang
 		fuzz    libclang-rt-14-dev      file:/usr/lib/llvm-14/lib/clang
 	END

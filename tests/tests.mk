@@ -96,9 +96,8 @@ lint: ## formatting, clang-tidy, shellcheck, include directions, a build with cl
 format: ## clang-format over all C files, in place
 	@find init knock tls firewall tests -name '*.[ch]' 2>/dev/null | xargs clang-format -i
 
-bench: ## PID 1 beside tini, dumb-init and catatonit; the bootstrap beside mmdebstrap
-	@docker/packages.sh build engine bench
-	@tests/bench/run.sh
+bench: ## PID 1 beside other inits, the bootstrap beside mmdebstrap, the firewall beside iptables, nft and ipset
+	@CC='$(CC)' tests/bench/run.sh
 
 .PHONY: test unit net e2e soak fuzz lint format bench unit-programs net-programs worker-programs e2e-programs \
 	fuzz-programs

@@ -6,7 +6,6 @@ import re
 import subprocess
 
 import pytest
-import wire
 
 FWCTL = pathlib.Path(__file__).parent.parent.parent / "build/san/fwctl"
 OPEN, SHUT = 25, 3306
