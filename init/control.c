@@ -1,9 +1,14 @@
-/* The control socket of PID 1: see control.h. Every request is answered from what PID 1 knows already. */
+/*
+ * The control socket of PID 1: see control.h. Every request is answered from what PID 1 knows already, or by a child
+ * (control_long.h).
+ */
 #include "control.h"
+#include "control_long.h"
 #include "daemon.h"
 #include "logring.h"
 #include "server.h"
 #include "view.h"
+#include "wall.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +24,7 @@ struct client {
 	bool used;
 	bool logging; /* between the first and the last packet of a log */
 	bool follow;
-	bool waits; /* for the end of a reload */
+	bool lent; /* to a child, which answers */
 	uint64_t pos;
 };
 
@@ -36,6 +41,8 @@ static void drop(struct client *c)
 
 	if (reload.client == c)
 		reload.client = NULL;
+	if (c->lent)
+		control_long_forget(c);
 	loop_remove(&c->watch);
 	if (fd >= 0)
 		(void)close(fd);
@@ -175,6 +182,63 @@ static void start_reload(struct client *c)
 	reply(c, r, "", 0);
 }
 
+/* --- bans ------------------------------------------------------------------------------------------------------ */
+
+static void refuse(struct client *c, int code, const char *why)
+{
+	answer(c, code, json_pack("{s:i, s:o}", "schema", VIEW_SCHEMA, "error", view_text(why)));
+}
+
+/* Each is in the log, whoever asked was root: that is the trail of who was shut out, and when. */
+static void change_ban(struct client *c, const struct control_args *a)
+{
+	char why[NEVER_WHY], who[FW_PREFIX_STRLEN];
+	struct fw_ban ban;
+	int r = control_parse_ban(a, &ban, why, sizeof(why));
+
+	if (r == 0)
+		r = a->op == CONTROL_BAN ? wall_ban(&ban, why, sizeof(why)) : wall_unban(&ban.who, why, sizeof(why));
+	if (r < 0) {
+		log_warn("firewall", "zctl %s: %s", a->op == CONTROL_BAN ? "ban" : "unban", why);
+		refuse(c, r, why);
+		return;
+	}
+	(void)fw_prefix_format(&ban.who, who, sizeof(who));
+	json_int_t seconds = (json_int_t)(ban.left_ms / 1000);
+	if (a->op == CONTROL_UNBAN)
+		log_info("firewall", "zctl unban: %s", who);
+	else if (ban.left_ms)
+		log_info("firewall", "zctl ban: %s for %lld s", who, (long long)seconds);
+	else
+		log_info("firewall", "zctl ban: %s for good", who);
+	json_t *o = json_pack("{s:i, s:s}", "schema", VIEW_SCHEMA, "address", who);
+	if (a->op == CONTROL_BAN)
+		json_object_set_new(o, "seconds_left", ban.left_ms ? json_integer(seconds) : json_null());
+	answer(c, 0, o);
+}
+
+static void given_back(void *arg, bool answered)
+{
+	struct client *c = arg;
+
+	c->lent = false;
+	if (!answered || loop_change(&c->watch, EPOLLIN) < 0)
+		drop(c);
+	daemon_touched();
+}
+
+static void lend(struct client *c, enum control_op op)
+{
+	int r = control_long_start(op, c->watch.fd, given_back, c);
+
+	if (r < 0) {
+		refuse(c, r, r == -EBUSY ? "too many such questions at once" : strerror(-r));
+		return;
+	}
+	c->lent = true;
+	(void)loop_change(&c->watch, 0); /* only its end: what is asked meanwhile is read afterwards */
+}
+
 /* --------------------------------------------------------------------------------------------------------------- */
 
 static void serve(struct client *c, const struct control_args *a)
@@ -214,10 +278,19 @@ static void serve(struct client *c, const struct control_args *a)
 				 (json_int_t)config_num(daemon_config(), CFG_ZIMBRA_STOP_TIMEOUT)));
 		daemon_stop("zctl stop");
 		break;
+	case CONTROL_BAN:
+	case CONTROL_UNBAN:
+		change_ban(c, a);
+		break;
+	case CONTROL_BANS:
+	case CONTROL_RULES:
+		lend(c, a->op);
+		break;
 	case CONTROL_PING:
 		answer(c, 0,
 		       json_pack("{s:i, s:s, s:i}", "schema", VIEW_SCHEMA, "version", VERSION, "pid", (int)getpid()));
 		break;
+	case CONTROL_OPS:
 	default:
 		reply(c, -EOPNOTSUPP, "", 0);
 		break;
@@ -230,6 +303,10 @@ static void client_ready(struct loop_watch *w, uint32_t ev)
 	char packet[CONTROL_REQUEST_MAX];
 	struct control_args args;
 
+	if (c->lent) {
+		drop(c); /* EPOLLHUP */
+		return;
+	}
 	if (ev & EPOLLOUT)
 		log_on(c);
 	if (!c->used || !(ev & (EPOLLIN | EPOLLHUP | EPOLLERR)))

@@ -4,10 +4,12 @@
  *
  * Request: struct control_request, then `len` bytes of arguments, each ended by '\0'.
  * Reply: one or more packets of struct control_reply, then `len` bytes. flags CONTROL_MORE: another one follows.
- * The payload is a JSON text (README, "JSON"), of CONTROL_LOG plain lines.
+ * The payload is a JSON text (README, "JSON"), of CONTROL_LOG plain lines, of CONTROL_RULES the rules in nft's
+ * language. A text may be cut anywhere between two packets.
  */
 #pragma once
 
+#include "../firewall/bans.h"
 #include "util.h"
 
 #define CONTROL_SOCKET "/run/zimbra/control"
@@ -29,7 +31,12 @@ enum control_op {
 	CONTROL_HEALTH, /* args: "live", "ready" or "startup" */
 	CONTROL_RELOAD,
 	CONTROL_STOP,
-	CONTROL_PING /* version of the server */
+	CONTROL_PING,  /* version of the server */
+	CONTROL_BAN,   /* args: address or network, then optionally seconds, or "-" for good */
+	CONTROL_UNBAN, /* args: address or network */
+	CONTROL_BANS,
+	CONTROL_RULES,
+	CONTROL_OPS /* one more than the last */
 };
 
 enum { CONTROL_MORE = 1 };
@@ -56,3 +63,12 @@ struct control_args {
 	const char *arg[CONTROL_ARGS_MAX];
 };
 int control_parse_request(const void *packet, size_t len, struct control_args *out);
+
+#define CONTROL_BAN_SECONDS_MAX UINT64_C(3153600000) /* a hundred years */
+enum { CONTROL_BAN_SECONDS = 3600, CONTROL_WHY = 192 };
+
+/*
+ * Pure. The arguments of CONTROL_BAN and CONTROL_UNBAN (which has no time: left_ms is 0). -EINVAL, and why
+ * (CONTROL_WHY bytes) names what is wrong; it repeats what was asked, control characters and all.
+ */
+int control_parse_ban(const struct control_args *args, struct fw_ban *out, char *why, size_t size);

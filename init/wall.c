@@ -153,6 +153,58 @@ int wall_remove(struct fw_error *err)
 	return fw_remove(prepared ? &session : NULL, err);
 }
 
+/* --- bans ------------------------------------------------------------------------------------------------------ */
+
+static int banning(char *why, size_t size)
+{
+	if (meant == FW_OPEN || meant == FW_MONITOR)
+		return 0;
+	(void)snprintf(why, size, "%s",
+		       meant == FW_CLOSED ? "the firewall is closed until the last stage of the boot, bans can be "
+					    "changed after it (zctl stages)"
+					  : "nothing is filtered here: ZIMBRA_FIREWALL=off");
+	return -EAGAIN;
+}
+
+static int say_failure(const struct fw_prefix *who, int r, const struct fw_error *err, char *why, size_t size)
+{
+	char text[FW_PREFIX_STRLEN], said[sizeof(err->what) + sizeof(err->detail) + 64];
+
+	(void)snprintf(why, size, "%s: %s", fw_prefix_format(who, text, sizeof(text)),
+		       r == -ENFILE ? "no room for more bans" : fw_error_text(err, said, sizeof(said)));
+	return r;
+}
+
+int wall_ban(const struct fw_ban *ban, char *why, size_t size)
+{
+	static struct fw_prefixes own; /* large */
+	struct fw_error err = {0};
+	int r = banning(why, size);
+
+	if (r < 0)
+		return r;
+	own.n = 0;
+	never_own(&own);
+	r = never_check(&ban->who, &in_force, &own, why, size);
+	if (r < 0)
+		return r;
+	r = fw_ban_add(&session, ban, 1, NULL, NULL, &err);
+	return r < 0 ? say_failure(&ban->who, r, &err, why, size) : 0;
+}
+
+int wall_unban(const struct fw_prefix *who, char *why, size_t size)
+{
+	struct fw_error err = {0};
+	int r = banning(why, size);
+
+	if (r < 0)
+		return r;
+	r = fw_ban_del(&session, who, &err);
+	return r < 0 ? say_failure(who, r, &err, why, size) : 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- */
+
 const struct fw_probe *wall_probe(void)
 {
 	return probed ? &probe : NULL;

@@ -4,8 +4,10 @@
  */
 #pragma once
 
+#include "../firewall/bans.h"
 #include "../firewall/firewall.h"
 #include "../firewall/probe.h"
+#include "never.h"
 
 /* Default drop, at once. */
 int wall_close(struct fw_error *err);
@@ -14,6 +16,15 @@ void wall_prepare(void);
 /* The full set of rules: the policy of the settings, with what the kernel can do and the gateways as exempt. */
 int wall_open(const struct fw_policy *policy, struct fw_error *err);
 int wall_remove(struct fw_error *err);
+
+/*
+ * One ban, by the session, since nobody else may write to the table: 60 us, and more for a network and for each unban,
+ * which look at the banned networks first. Of one that is not possible `why` (NEVER_WHY bytes) says who, why and what
+ * to do. -EINVAL, -EACCES: as never_check(); -EAGAIN: the public ports are not open; or what the kernel says.
+ */
+int wall_ban(const struct fw_ban *ban, char *why, size_t size);
+/* 0 also if nothing of it was banned. */
+int wall_unban(const struct fw_prefix *who, char *why, size_t size);
 
 /* NULL: not known yet. */
 const struct fw_probe *wall_probe(void);

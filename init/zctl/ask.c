@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWER_MAX = 16 << 20 }; /* whoever answers is PID 1, but a bug there must not eat our memory */
+enum { ANSWER_MAX = 64 << 20 }; /* whoever answers is PID 1, but a bug there must not eat our memory */
 
 void answer_free(struct answer *a)
 {
@@ -23,7 +23,10 @@ static int collect(void *arg, int code, const char *bytes, size_t len)
 
 	if (len > ANSWER_MAX - a->len)
 		return -EPROTO;
-	a->text = text_alloc(a->text, a->len + len + 1);
+	if (a->len + len + 1 > a->room) {
+		a->room = 2 * (a->len + len) + 1;
+		a->text = text_alloc(a->text, a->room);
+	}
 	(void)memcpy(a->text + a->len, bytes, len);
 	a->len += len;
 	a->text[a->len] = '\0';
@@ -31,25 +34,46 @@ static int collect(void *arg, int code, const char *bytes, size_t len)
 	return 0;
 }
 
-int ask(enum control_op op, const char *arg, int timeout_ms, struct answer *out)
+static int collect_all(enum control_op op, const char *const arg[], size_t args, int timeout_ms, struct answer *out)
 {
-	struct client_call call = {.op = op,
-				   .arg = {arg},
-				   .args = arg != NULL,
-				   .timeout_ms = timeout_ms,
-				   .frame = collect,
-				   .frame_arg = out};
+	struct client_call call = {
+		.op = op, .timeout_ms = timeout_ms, .frame = collect, .frame_arg = out, .args = args};
 
+	if (args > ARRAY_SIZE(call.arg))
+		return -E2BIG;
+	for (size_t i = 0; i < args; i++)
+		call.arg[i] = arg[i];
 	*out = (struct answer){0};
-	int r = client_call(&call);
-	if (r < 0)
-		return r;
+	return client_call(&call);
+}
+
+static int read_json(struct answer *out)
+{
 	out->json = json_loadb(out->text, out->len, 0, NULL);
 	if (json_is_object(out->json))
 		return 0;
 	json_decref(out->json);
 	out->json = out->code < 0 ? json_object() : NULL; /* a refusal needs no words */
 	return out->json ? 0 : -EPROTO;
+}
+
+int ask_with(enum control_op op, const char *const arg[], size_t args, int timeout_ms, struct answer *out)
+{
+	int r = collect_all(op, arg, args, timeout_ms, out);
+
+	return r < 0 ? r : read_json(out);
+}
+
+int ask_text(enum control_op op, int timeout_ms, struct answer *out)
+{
+	int r = collect_all(op, NULL, 0, timeout_ms, out);
+
+	return r < 0 || out->code >= 0 ? r : read_json(out);
+}
+
+int ask(enum control_op op, const char *arg, int timeout_ms, struct answer *out)
+{
+	return ask_with(op, &arg, arg != NULL, timeout_ms, out);
 }
 
 static int complain_refusal(const struct answer *a)
@@ -67,10 +91,8 @@ static int complain_refusal(const struct answer *a)
 	return denied ? EXIT_DENIED : EXIT_FAILED;
 }
 
-bool ask_and_print(enum control_op op, const char *arg, bool json, struct answer *out, int *exit_code)
+bool answer_is_shown(int r, bool json, const struct answer *out, int *exit_code)
 {
-	int r = ask(op, arg, ASK_TIMEOUT_MS, out);
-
 	if (r < 0) {
 		*exit_code = client_complain(r);
 		return false;
@@ -79,6 +101,11 @@ bool ask_and_print(enum control_op op, const char *arg, bool json, struct answer
 		(void)printf("%s\n", out->text);
 	*exit_code = out->code < 0 ? complain_refusal(out) : EXIT_YES;
 	return out->code >= 0 && !json;
+}
+
+bool ask_and_print(enum control_op op, const char *arg, bool json, struct answer *out, int *exit_code)
+{
+	return answer_is_shown(ask(op, arg, ASK_TIMEOUT_MS, out), json, out, exit_code);
 }
 
 bool ask_for(enum control_op op, const char *name, int argc, char **argv, struct answer *out, int *exit_code)

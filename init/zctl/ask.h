@@ -7,7 +7,7 @@
 
 struct answer {
 	char *text; /* as it came */
-	size_t len;
+	size_t len, room;
 	int code;     /* control_reply.code of the last packet */
 	json_t *json; /* an object, never NULL after success */
 };
@@ -15,13 +15,20 @@ struct answer {
 #define _cleanup_answer_ __attribute__((cleanup(answer_free)))
 void answer_free(struct answer *a);
 
-enum { ASK_TIMEOUT_MS = 10000 };
+/* Some read all bans there are from the kernel, or all rules. */
+enum { ASK_TIMEOUT_MS = 10000, LONG_ANSWER_MS = 120 * 1000 };
 
 /*
  * 0 and an answer (also one with a negative code, a refusal), or -errno as client_call. arg may be NULL.
  * A long timeout costs nothing: PID 1 answers in microseconds or is in trouble.
  */
 int ask(enum control_op op, const char *arg, int timeout_ms, struct answer *out);
+
+/* The same with several arguments. */
+int ask_with(enum control_op op, const char *const arg[], size_t args, int timeout_ms, struct answer *out);
+
+/* The same where the answer is no JSON, but a refusal is: out->json is then set. */
+int ask_text(enum control_op op, int timeout_ms, struct answer *out);
 
 /*
  * What most commands are: no option but --json, one question. True: the answer is to be shown. False: *exit_code says
@@ -31,6 +38,9 @@ bool ask_for(enum control_op op, const char *name, int argc, char **argv, struct
 
 /* The latter half of it, for commands with options of their own. */
 bool ask_and_print(enum control_op op, const char *arg, bool json, struct answer *out, int *exit_code);
+
+/* And the last of it: r is what ask() returned. */
+bool answer_is_shown(int r, bool json, const struct answer *a, int *exit_code);
 
 /* One line on stderr if PID 1 is of another version than this program. */
 void ask_compare_version(const char *server);

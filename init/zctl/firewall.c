@@ -1,6 +1,7 @@
 /* zctl firewall: who may reach what, and what was counted. */
 #include "ask.h"
 #include "commands.h"
+#include "help.h"
 #include "table.h"
 
 #include <string.h>
@@ -158,12 +159,56 @@ static void print_counters(const json_t *counters)
 	table_print(stdout, &t, text_columns());
 }
 
+static int print_rules(bool json)
+{
+	_cleanup_answer_ struct answer a = {0};
+	int exit_code, r = ask_text(CONTROL_RULES, LONG_ANSWER_MS, &a);
+
+	/* A refusal is JSON as of every other command. */
+	if (r < 0 || a.code < 0) {
+		(void)answer_is_shown(r, json, &a, &exit_code);
+		return exit_code;
+	}
+	if (json) {
+		json_t *o = json_pack("{s:i, s:s%}", "schema", 1, "rules", a.text ? a.text : "", a.len);
+		_cleanup_free_ char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+		json_decref(o);
+		if (!text) {
+			(void)fputs("zctl: firewall: the rules are not a text\n", stderr);
+			return EXIT_FAILED;
+		}
+		(void)printf("%s\n", text);
+	} else if (a.len) {
+		(void)fwrite(a.text, 1, a.len,
+			     stdout); /* as it is, for nft: PID 1 wrote it, no name in it is others' */
+	} else {
+		(void)fputs("zctl: firewall: there are no rules of ours\n", stderr);
+	}
+	return EXIT_YES;
+}
+
+static int not_rules(const char *word)
+{
+	_cleanup_free_ char *clean = text_clean(word, strlen(word));
+
+	(void)fprintf(stderr, "zctl: firewall: unexpected argument `%s'; see `zctl help firewall'\n", clean);
+	return EXIT_USAGE;
+}
+
 int cmd_firewall(int argc, char **argv)
 {
+	bool json = false;
+	const struct arg_option option[] = {{"json", 0, &json, NULL}};
+	struct args args = {.option = option, .options = ARRAY_SIZE(option), .max_operands = 1};
 	_cleanup_answer_ struct answer a = {0};
 	int exit_code;
 
-	if (!ask_for(CONTROL_FIREWALL, "firewall", argc, argv, &a, &exit_code))
+	if (!args_read(&args, "firewall", argc, argv, &exit_code))
+		return exit_code;
+	if (args.operands)
+		return strcmp(args.operand[0], "rules") == 0 ? print_rules(json) : not_rules(args.operand[0]);
+	if (!ask_and_print(CONTROL_FIREWALL, NULL, json, &a, &exit_code))
 		return exit_code;
 	bool active = get_bool(a.json, "active"), closed = strcmp(get_text(a.json, "mode"), "closed") == 0;
 	_cleanup_free_ char *error = text_clean(get_text(a.json, "error"), strlen(get_text(a.json, "error")));

@@ -14,7 +14,17 @@ const struct command commands[] = {
 	 "With names, only those, each with what it does. Secrets are never shown. RELOAD\n"
 	 "tells which settings `zctl reload' can change; the others need a restart of the\n"
 	 "container.\n"},
-	{"firewall", cmd_firewall, "[--json]", "Show the open ports, the admin ports and the counters", ""},
+	{"firewall", cmd_firewall, "[--json] [rules]", "Show the open ports, the admin ports and the counters",
+	 "  rules   our table as the kernel has it, in the language of nft\n"},
+	{"ban", cmd_ban, "[--json] ADDRESS|NETWORK [SECONDS]", "Drop all that comes from an address or network",
+	 "For 3600 seconds unless told otherwise, `-' or `forever' for good; a ban of who is\n"
+	 "banned already counts from now. The addresses of this container, its gateway, and\n"
+	 "what is in FIREWALL_NODE, FIREWALL_TRUSTED or FIREWALL_NEVER_BAN cannot be banned\n"
+	 "(exit status 4).\n"},
+	{"unban", cmd_unban, "[--json] ADDRESS|NETWORK", "Let an address or network in again",
+	 "All of it: addresses in a network, too, and out of a larger one only this part. No\n"
+	 "error if it is not banned, or no longer.\n"},
+	{"bans", cmd_bans, "[--json]", "Show who is banned and for how long", ""},
 	{"log", cmd_log, "[--json] [-f] [-n N]", "Print the log of PID 1",
 	 "  -f, --follow    go on with new lines until Ctrl-C (exit status 130)\n"
 	 "  -n, --lines N   only the last N lines; -f alone begins with the last 10\n"

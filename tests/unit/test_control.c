@@ -52,7 +52,7 @@ static void good(void **state)
 					       "25\0");
 
 	(void)state;
-	for (int op = CONTROL_STATUS; op <= CONTROL_PING; op++) {
+	for (int op = CONTROL_STATUS; op < CONTROL_OPS; op++) {
 		p.r.op = (uint16_t)op;
 		p.r.len = 0;
 		assert_int_equal(parse(&p, sizeof(p.r), &args, &copy), 0);
@@ -121,7 +121,7 @@ static void wrong_header(void **state)
 	p.r.version = CONTROL_VERSION;
 	for (unsigned op = 0; op <= 0xffff; op++) {
 		p.r.op = (uint16_t)op;
-		assert_int_equal(result_of(&p, SIZE("")), op >= CONTROL_STATUS && op <= CONTROL_PING ? 0 : -EOPNOTSUPP);
+		assert_int_equal(result_of(&p, SIZE("")), op >= CONTROL_STATUS && op < CONTROL_OPS ? 0 : -EOPNOTSUPP);
 	}
 }
 
@@ -179,6 +179,74 @@ static void memory_is_never_left_as_it_was(void **state)
 	free(copy);
 }
 
+/* --- bans ------------------------------------------------------------------------------------------------------ */
+
+static int ban(enum control_op op, const char *who, const char *time, struct fw_ban *out, char why[CONTROL_WHY])
+{
+	struct control_args a = {.op = op, .n = (who != NULL) + (time != NULL), .arg = {who, time}};
+
+	memset(out, 0xee, sizeof(*out));
+	memset(why, 0, CONTROL_WHY);
+	return control_parse_ban(&a, out, why, CONTROL_WHY);
+}
+
+static void good_bans(void **state)
+{
+	static const struct {
+		const char *who, *time, *means;
+		uint64_t seconds;
+	} good[] = {
+		{"192.0.2.7", NULL, "192.0.2.7", 3600},		{"192.0.2.7/32", "1", "192.0.2.7", 1},
+		{"198.51.100.0/24", "-", "198.51.100.0/24", 0}, {"2001:DB8:0::/32", "forever", "2001:db8::/32", 0},
+		{"::2", "3153600000", "::2", 3153600000},	{"192.0.2.7", "007", "192.0.2.7", 7},
+	};
+	char why[CONTROL_WHY], text[FW_PREFIX_STRLEN];
+	struct fw_ban b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		assert_int_equal(ban(CONTROL_BAN, good[i].who, good[i].time, &b, why), 0);
+		assert_string_equal(fw_prefix_format(&b.who, text, sizeof(text)), good[i].means);
+		assert_int_equal(b.left_ms, good[i].seconds * 1000);
+		assert_int_equal(ban(CONTROL_UNBAN, good[i].who, NULL, &b, why), 0);
+		assert_string_equal(fw_prefix_format(&b.who, text, sizeof(text)), good[i].means);
+	}
+}
+
+static void bad_bans(void **state)
+{
+	static const struct {
+		const char *who, *time, *says;
+	} bad[] = {
+		{NULL, NULL, "an address or network is needed"},
+		{"", NULL, "`'"},
+		{"10.1.2.3/8", NULL, "`10.1.2.3/8' is not"},
+		{"::ffff:192.0.2.1", NULL, "`::ffff:192.0.2.1' is not"},
+		{"mail.example.test", NULL, "`mail.example.test' is not"},
+		{" 192.0.2.7", NULL, "is not"},
+		{"192.0.2.7", "0", "`0' is not a number of seconds"},
+		{"192.0.2.7", "", "`' is not a number of seconds"},
+		{"192.0.2.7", "1h", "`1h'"},
+		{"192.0.2.7", "+1", "`+1'"},
+		{"192.0.2.7", "3153600001", "3153600000"},
+		{"192.0.2.7", "99999999999999999999999999999", "is not a number"},
+	};
+	char why[CONTROL_WHY], huge[900];
+	struct fw_ban b;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(ban(CONTROL_BAN, bad[i].who, bad[i].time, &b, why), -EINVAL);
+		assert_non_null(strstr(why, bad[i].says));
+	}
+	assert_int_equal(ban(CONTROL_UNBAN, "192.0.2.7", "60", &b, why), -EINVAL);
+	assert_non_null(strstr(why, "nothing else"));
+	memset(huge, '1', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	assert_int_equal(ban(CONTROL_BAN, huge, huge, &b, why), -EINVAL);
+	assert_true(memchr(why, '\0', CONTROL_WHY) != NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +258,8 @@ int main(void)
 		cmocka_unit_test(too_many_arguments),
 		cmocka_unit_test(too_large),
 		cmocka_unit_test(memory_is_never_left_as_it_was),
+		cmocka_unit_test(good_bans),
+		cmocka_unit_test(bad_bans),
 	};
 
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
