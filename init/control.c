@@ -3,12 +3,12 @@
  * (control_long.h).
  */
 #include "control.h"
+#include "bans.h"
 #include "control_long.h"
 #include "daemon.h"
 #include "logring.h"
 #include "server.h"
 #include "view.h"
-#include "wall.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -197,7 +197,7 @@ static void change_ban(struct client *c, const struct control_args *a)
 	int r = control_parse_ban(a, &ban, why, sizeof(why));
 
 	if (r == 0)
-		r = a->op == CONTROL_BAN ? wall_ban(&ban, why, sizeof(why)) : wall_unban(&ban.who, why, sizeof(why));
+		r = a->op == CONTROL_BAN ? bans_add(&ban, why, sizeof(why)) : bans_remove(&ban.who, why, sizeof(why));
 	if (r < 0) {
 		log_warn("firewall", "zctl %s: %s", a->op == CONTROL_BAN ? "ban" : "unban", why);
 		refuse(c, r, why);

@@ -1,4 +1,5 @@
 #include "daemon.h"
+#include "bans.h"
 #include "boot/boot.h"
 #include "boot/jail.h"
 #include "child.h"
@@ -428,6 +429,7 @@ int daemon_run(struct config *c, enum daemon_mode m, const char *const *command,
 	for (size_t i = 0, n = daemon_warnings(warning); i < n; i++)
 		log_warn(NULL, "%s", warning[i]);
 	supervise_open(services_changed);
+	bans_open();
 	sequence_start(cfg, data, wanted_stages(), &events);
 	r = control_open();
 	if (r < 0)

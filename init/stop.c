@@ -1,4 +1,5 @@
 #include "stop.h"
+#include "bans.h"
 #include "boot/jail.h"
 #include "child.h"
 #include "kill.h"
@@ -16,6 +17,7 @@
 enum {
 	SCRIPT_GRACE_MS = 3 * 1000, /* su(1) itself gives its child two seconds */
 	STAGE_GRACE_MS = 10 * 1000, /* mmdebstrap and apt clean up after themselves */
+	SAVE_GRACE_MS = 10 * 1000,  /* half a million bans need three of them */
 	TERM_GRACE_MS = 10 * 1000,
 	KILL_GRACE_MS = 5 * 1000, /* a process in uninterruptible sleep does not die; we go all the same */
 	UNMOUNT_MS = 10 * 1000,
@@ -109,8 +111,9 @@ static void look_again(struct loop_timer *t)
 		loop_timer_set(t, LOOK_MS);
 }
 
-static void terminate(void)
+static void end_all(void)
 {
+	loop_timer_stop(&deadline);
 	phase = STOP_TERM;
 	workers_stop();
 	if (!kill_anyone_left()) {
@@ -126,6 +129,28 @@ static void terminate(void)
 	loop_timer_set(&deadline, TERM_GRACE_MS);
 	look.fire = look_again;
 	loop_timer_set(&look, LOOK_MS);
+}
+
+static void save_late(struct loop_timer *t)
+{
+	(void)t;
+	log_warn("stop", "the bans could not be saved in time; the last ones are lost");
+	bans_give_up();
+	end_all();
+}
+
+/* Before the rest is ended, because who saves would be, too. */
+static void terminate(void)
+{
+	phase = STOP_SAVE;
+	loop_timer_stop(&deadline);
+	if (!bans_save_last(end_all)) {
+		end_all();
+		return;
+	}
+	say("saving the bans");
+	deadline.fire = save_late;
+	loop_timer_set(&deadline, SAVE_GRACE_MS);
 }
 
 void stop_child_died(void)

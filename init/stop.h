@@ -1,13 +1,13 @@
 /*
  * The way down, from whatever state: the running stage is ended, Zimbra is stopped by its own script with a deadline,
- * the workers end, what is left gets TERM (and HUP for shells, CONT for stopped ones), later KILL; then the mounts go.
- * Over at once when nothing is left.
+ * bans that are not saved yet are, the workers end, what is left gets TERM (and HUP for shells, CONT for stopped ones),
+ * later KILL; then the mounts go. Over at once when nothing is left.
  */
 #pragma once
 
 #include "config.h"
 
-enum stop_phase { STOP_NONE, STOP_STAGE, STOP_ZIMBRA, STOP_TERM, STOP_KILL, STOP_UNMOUNT };
+enum stop_phase { STOP_NONE, STOP_STAGE, STOP_ZIMBRA, STOP_SAVE, STOP_TERM, STOP_KILL, STOP_UNMOUNT };
 
 /*
  * Begins it; a second call shortens the deadlines. zimbra: its stop script is to be run. done(killed) at the end:

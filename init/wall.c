@@ -17,6 +17,17 @@ static struct wall_tampering tampering;
 static bool prepared, probed;
 static enum fw_mode meant = FW_ABSENT;
 static struct fw_policy in_force;
+static void (*on_empty)(void);
+
+bool wall_has_bans(void)
+{
+	return meant == FW_OPEN || meant == FW_MONITOR;
+}
+
+void wall_on_empty(void (*told)(void))
+{
+	on_empty = told;
+}
 
 static int apply(struct fw_error *err)
 {
@@ -43,6 +54,8 @@ static void put_right(struct loop_timer *t)
 	tampering.repaired++;
 	log_warn("firewall", "the rules were %s; put right",
 		 now.mode == FW_ABSENT ? "gone" : "not as they were written");
+	if (on_empty && wall_has_bans())
+		on_empty();
 }
 
 static void seen(const struct fw_event *e)
@@ -142,8 +155,11 @@ int wall_open(const struct fw_policy *policy, struct fw_error *err)
 	r = fw_open(&session, &next, err);
 	if (r < 0 && r != -EUCLEAN)
 		return r;
+	bool had_bans = wall_has_bans();
 	in_force = next;
 	meant = next.monitor ? FW_MONITOR : FW_OPEN;
+	if (on_empty && !had_bans)
+		on_empty();
 	return r;
 }
 
@@ -157,7 +173,7 @@ int wall_remove(struct fw_error *err)
 
 static int banning(char *why, size_t size)
 {
-	if (meant == FW_OPEN || meant == FW_MONITOR)
+	if (wall_has_bans())
 		return 0;
 	(void)snprintf(why, size, "%s",
 		       meant == FW_CLOSED ? "the firewall is closed until the last stage of the boot, bans can be "
@@ -201,6 +217,35 @@ int wall_unban(const struct fw_prefix *who, char *why, size_t size)
 		return r;
 	r = fw_ban_del(&session, who, &err);
 	return r < 0 ? say_failure(who, r, &err, why, size) : 0;
+}
+
+void wall_ban_again(const struct fw_ban *bans, size_t n, struct wall_restored *out)
+{
+	static struct fw_prefixes own; /* large */
+	struct fw_ban_result result = {0};
+	struct fw_error err = {0};
+	size_t kept = 0;
+	_cleanup_free_ struct fw_ban *good = calloc(n ? n : 1, sizeof(*good));
+
+	*out = (struct wall_restored){.failed = !good || banning(out->why, sizeof(out->why)) < 0};
+	if (out->failed)
+		return;
+	own.n = 0;
+	never_own(&own);
+	for (size_t i = 0; i < n; i++) {
+		char *why = out->refused ? NULL : out->why; /* the first says it */
+
+		if (never_check(&bans[i].who, &in_force, &own, why, why ? sizeof(out->why) : 0) < 0)
+			out->refused++;
+		else
+			good[kept++] = bans[i];
+	}
+	int r = kept ? fw_ban_add(&session, good, kept, NULL, &result, &err) : 0;
+	out->done = result.done;
+	if (r < 0) {
+		out->failed = true;
+		(void)say_failure(&good[0].who, r, &err, out->why, sizeof(out->why));
+	}
 }
 
 /* --------------------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,19 @@ int wall_ban(const struct fw_ban *ban, char *why, size_t size);
 /* 0 also if nothing of it was banned. */
 int wall_unban(const struct fw_prefix *who, char *why, size_t size);
 
+/* Some, of an earlier run: what is not possible is left out. */
+struct wall_restored {
+	size_t done, refused;
+	bool failed;	     /* the kernel did not take all that was possible */
+	char why[NEVER_WHY]; /* of a failure, or of the first refusal */
+};
+void wall_ban_again(const struct fw_ban *bans, size_t n, struct wall_restored *out);
+
+/* The public ports are open, and there are sets for bans. */
+bool wall_has_bans(void);
+/* Called when that has become so, and when a repair may have cost them. */
+void wall_on_empty(void (*told)(void));
+
 /* NULL: not known yet. */
 const struct fw_probe *wall_probe(void);
 /* How often others changed our rules since the start, and how often they were put right. */

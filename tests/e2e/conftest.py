@@ -23,7 +23,7 @@ import box  # noqa: E402
 
 # What needs no installed system comes first, what collects from the threads last. Background tests begin in this order as well.
 ORDER = ["image", "environment", "volume", "bootstrap", "first_boot", "services", "mail", "stop", "planted", "restart", "zctl",
-         "signals", "jail", "reload", "orphans", "commands", "jammy", "crash"]
+         "bans", "signals", "jail", "reload", "orphans", "commands", "jammy", "crash"]
 _started = {}
 _pool = concurrent.futures.ThreadPoolExecutor(max_workers=4)  # one for each of BACKGROUND and for the server
 _scenarios = concurrent.futures.ThreadPoolExecutor(max_workers=6)  # they mostly wait

@@ -12,7 +12,8 @@ import time
 from box import HOST, ROOT, START, docker, in_background, layered, wait_for
 
 STATES = {"starting", "running", "flux", "stopped", "crashed"}
-COMMANDS = ["status", "stages", "config", "firewall", "log", "shell", "exec", "health", "reload", "stop", "version", "help"]
+COMMANDS = ["status", "stages", "config", "firewall", "ban", "unban", "bans", "log", "shell", "exec", "health", "reload",
+            "stop", "version", "help"]
 
 
 def answer(server, *command):

@@ -1,6 +1,7 @@
 /* For the tests of stop.c: what it stops are real processes; what they get and how they end is in files. */
 #pragma once
 
+#include "../../init/bans.h"
 #include "../../init/server.h"
 #include "../../init/stop.h"
 
@@ -11,6 +12,22 @@
 void control_close(void)
 {
 	tell("closed");
+}
+
+/* Bans: whether some are to be saved, and who waits for that. */
+static bool bans_unsaved;
+static void (*bans_saved)(void);
+
+bool bans_save_last(void (*done)(void))
+{
+	bans_saved = bans_unsaved ? done : NULL;
+	return bans_unsaved;
+}
+
+void bans_give_up(void)
+{
+	tell("bans given up");
+	bans_saved = NULL;
 }
 
 void jail_unmake(void)

@@ -1,5 +1,6 @@
 /* The control socket itself: who gets in, what a slow or hostile client can do, and that a log never makes PID 1 spin.
  */
+#include "../../init/bans.h"
 #include "../../init/bans_list.h"
 #include "../../init/boot/jail.h"
 #include "../../init/control.h"
@@ -9,7 +10,6 @@
 #include "../../init/server.h"
 #include "../../init/signals.h"
 #include "../../init/view.h"
-#include "../../init/wall.h"
 
 #include "support.h"
 
@@ -77,14 +77,14 @@ const char *const *jail_env(const char *term)
 	return NULL;
 }
 
-/* --- a wall of paper, and a kernel with a lot to tell ---------------------------------------------------------- */
+/* --- bans of paper, and a kernel with a lot to tell ---------------------------------------------------------- */
 
 enum { MANY_BANS = 20000, MUCH_TEXT = 1000000 };
 
 static char banned[64];
 static bool kernel_fails;
 
-int wall_ban(const struct fw_ban *ban, char *why, size_t size)
+int bans_add(const struct fw_ban *ban, char *why, size_t size)
 {
 	if (ban->who.addr[0] == 10) {
 		(void)snprintf(why, size, "10.0.0.1 cannot be banned: 10.0.0.1 is the gateway");
@@ -94,7 +94,7 @@ int wall_ban(const struct fw_ban *ban, char *why, size_t size)
 	return 0;
 }
 
-int wall_unban(const struct fw_prefix *who, char *why, size_t size)
+int bans_remove(const struct fw_prefix *who, char *why, size_t size)
 {
 	(void)who;
 	(void)why;

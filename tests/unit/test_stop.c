@@ -217,6 +217,39 @@ TEST(an_unmount_that_hangs_is_not_waited_for)
 	CHECK_EQ(logged("stop: warning: not everything was unmounted"), 1);
 }
 
+/* --- bans ------------------------------------------------------------------------------------------------------ */
+
+/* Who saves them is a child: it must be over before all that is left gets TERM. */
+TEST(bans_are_saved_first)
+{
+	(void)start_process(POLITE, "polite");
+	bans_unsaved = true;
+	stop(false);
+	RUN_UNTIL(bans_saved != NULL);
+	CHECK_EQ(stop_phase(), STOP_SAVE);
+	CHECK_STR(stop_doing(), "saving the bans");
+	skip_ms(9000);
+	(void)turn(20);
+	CHECK_EQ(stop_phase(), STOP_SAVE);
+	CHECK(!got("polite", "T"));
+	bans_saved();
+	stopped_as(CLEANLY);
+	CHECK(got("polite", "T"));
+	CHECK_EQ(logged("warning"), 0);
+}
+
+TEST(bans_are_not_waited_for_longer_than_ten_seconds)
+{
+	(void)start_process(POLITE, "polite");
+	bans_unsaved = true;
+	stop(false);
+	RUN_UNTIL(bans_saved != NULL);
+	skip_ms(10100);
+	RUN_UNTIL(times_in(told, "stopped"));
+	CHECK_STR(told, "bans given up|" CLEANLY);
+	CHECK_EQ(logged("the bans could not be saved in time"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +267,8 @@ int main(void)
 		cmocka_unit_test(a_second_term_shortens_a_stage),
 		cmocka_unit_test(an_unmount_that_fails_is_told),
 		cmocka_unit_test(an_unmount_that_hangs_is_not_waited_for),
+		cmocka_unit_test(bans_are_saved_first),
+		cmocka_unit_test(bans_are_not_waited_for_longer_than_ten_seconds),
 	};
 
 	children_died = reap;
