@@ -115,6 +115,15 @@ def test_networks_melt_for_the_longest_time(fw):
     assert fw.bans() == {"10.0.0.0/8": 0}
 
 
+def test_the_same_network_again(fw):
+    """With a shorter time nothing changes, with a longer one that is it, also in the middle of new ones."""
+    fw.ok("ban", "10.1.0.0/16", 200)
+    fw.ok("ban", "10.1.0.0/16", 100, "10.3.0.0/16", 100)
+    assert seconds(fw.bans()) == {"10.1.0.0/16": 200, "10.3.0.0/16": 100}
+    fw.ok("ban", "10.2.0.0/16", 50, "10.1.0.0/16", 300)
+    assert seconds(fw.bans()) == {"10.1.0.0/16": 300, "10.2.0.0/16": 50, "10.3.0.0/16": 100}
+
+
 def test_what_is_taken_out_of_a_network(fw):
     fw.ok("ban", "10.0.0.0/24", HOUR, "10.0.0.77", HOUR, "10.0.1.77", HOUR, "2001:db8::/64", "-")
     fw.ok("unban", "10.0.0.128/25")
