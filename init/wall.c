@@ -228,7 +228,7 @@ void wall_ban_again(const struct fw_ban *bans, size_t n, struct wall_restored *o
 	_cleanup_free_ struct fw_ban *good = calloc(n ? n : 1, sizeof(*good));
 
 	*out = (struct wall_restored){.failed = !good || banning(out->why, sizeof(out->why)) < 0};
-	if (out->failed)
+	if (!good || out->failed)
 		return;
 	own.n = 0;
 	never_own(&own);
