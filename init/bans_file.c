@@ -1,5 +1,6 @@
 #include "bans_file.h"
 #include "boot/path.h"
+#include "readall.h"
 #include "util.h"
 
 #include <string.h>
@@ -43,17 +44,6 @@ int bans_file_read(int data, int64_t now_s, fw_ban_each *each, void *arg)
 	_cleanup_free_ char *text = malloc((size_t)st.st_size + 1);
 	if (!text)
 		return -ENOMEM;
-	size_t used = 0;
-	while (used < (size_t)st.st_size) {
-		ssize_t n = read(fd, text + used, (size_t)st.st_size - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	return fw_bans_parse(text, used, now_s, each, arg);
+	ssize_t used = read_up_to(fd, text, (size_t)st.st_size);
+	return used < 0 ? (int)used : fw_bans_parse(text, (size_t)used, now_s, each, arg);
 }

@@ -1,7 +1,5 @@
 #include "gateway.h"
-#include "util.h"
-
-#include <fcntl.h>
+#include "boot/kernel.h"
 #include <net/route.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,24 +72,13 @@ int gateway_parse(const char *route, const char *route6, struct fw_prefixes *out
 	return r < 0 ? r : each_line(route6, line6, out);
 }
 
-static void slurp(const char *path, char text[static ROUTES_MAX])
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t n;
-
-	while (fd >= 0 && used < ROUTES_MAX - 1 && (n = read(fd, text + used, ROUTES_MAX - 1 - used)) > 0)
-		used += (size_t)n;
-	text[used] = '\0';
-}
-
 int gateway_read(struct fw_prefixes *out)
 {
 	_cleanup_free_ char *text = malloc(2 * ROUTES_MAX);
 
 	if (!text)
 		return -ENOMEM;
-	slurp("/proc/net/route", text);
-	slurp("/proc/net/ipv6_route", text + ROUTES_MAX);
+	kernel_read("/proc/net/route", text, ROUTES_MAX);
+	kernel_read("/proc/net/ipv6_route", text + ROUTES_MAX, ROUTES_MAX);
 	return gateway_parse(text, text + ROUTES_MAX, out);
 }

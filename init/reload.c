@@ -3,6 +3,7 @@
 #include "boot/path.h"
 #include "child.h"
 #include "config_table.h"
+#include "readall.h"
 #include "wall.h"
 #include "workers.h"
 
@@ -20,19 +21,12 @@ static const struct daemon_reload *told;
 
 ssize_t reload_read_secret(const char *path, char *buf, size_t max)
 {
-	size_t used = 0;
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
 		return -errno;
-	for (;;) {
-		ssize_t n = read(fd, buf + used, max - used);
-		if (n < 0)
-			return -errno;
-		used += (size_t)n;
-		if (n == 0 || used == max)
-			return n == 0 ? (ssize_t)used : -EFBIG;
-	}
+	ssize_t n = read_up_to(fd, buf, max);
+	return n == (ssize_t)max ? -EFBIG : n;
 }
 
 ssize_t reload_read_conf(char *buf)

@@ -1,4 +1,5 @@
 #include "keyring.h"
+#include "../readall.h"
 #include "../run.h"
 #include "mirrors.h"
 #include "path.h"
@@ -66,16 +67,11 @@ static void take_line(void *arg, const char *line)
 static ssize_t load(const char *path, char *buf)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	size_t have = 0;
-	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	while ((n = read(fd, buf + have, KEYRING_MAX - have)) > 0)
-		have += (size_t)n;
-	if (n < 0)
-		return -errno;
-	return have == KEYRING_MAX ? -EFBIG : (ssize_t)have;
+	ssize_t n = read_up_to(fd, buf, KEYRING_MAX);
+	return n == KEYRING_MAX ? -EFBIG : n;
 }
 
 static int copy_file(const char *from, const char *to)

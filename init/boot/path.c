@@ -1,4 +1,5 @@
 #include "path.h"
+#include "../readall.h"
 
 #include "path_private.h"
 
@@ -188,26 +189,15 @@ int path_make_dirs(int root, const char *path, mode_t mode)
 ssize_t path_read(int root, const char *path, char *buf, size_t max)
 {
 	_cleanup_close_ int fd = path_open_read(root, path);
-	size_t have = 0;
-
-	if (fd < 0)
-		return fd;
 	/* One byte more than allowed tells "too long" from "just fits". */
-	while (have <= max) {
-		ssize_t n = read(fd, buf + have, max + 1 - have);
+	ssize_t n = fd < 0 ? fd : read_up_to(fd, buf, max + 1);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		have += (size_t)n;
-	}
-	if (have > max)
+	if (n < 0)
+		return n;
+	if ((size_t)n > max)
 		return -EFBIG;
-	buf[have] = '\0';
-	return (ssize_t)have;
+	buf[n] = '\0';
+	return n;
 }
 
 static int random_name(char *out, size_t size, const char *name, const char *word)
