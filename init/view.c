@@ -190,7 +190,7 @@ static json_t *firewall_brief(void)
 			 prefixes(&s->policy.admin_from));
 }
 
-/* What the kernel can do for the rules; NULL text: it can. */
+/* What the kernel can do for the rules; none of it as long as nobody has tried. */
 static json_t *features(void)
 {
 	const struct fw_probe *p = wall_probe();

@@ -44,7 +44,8 @@ static void put_right(struct loop_timer *t)
 
 	if (meant == FW_ABSENT)
 		return;
-	if (fw_read(&now, &err) == 0 && now.mode == meant)
+	bool known = fw_read(&now, &err) == 0;
+	if (known && now.mode == meant)
 		return; /* an element, say, which is anybody's right */
 	if (apply(&err) < 0) {
 		log_error("firewall", "the rules cannot be put right: %s", fw_error_text(&err, text, sizeof(text)));
@@ -53,7 +54,7 @@ static void put_right(struct loop_timer *t)
 	}
 	tampering.repaired++;
 	log_warn("firewall", "the rules were %s; put right",
-		 now.mode == FW_ABSENT ? "gone" : "not as they were written");
+		 known && now.mode == FW_ABSENT ? "gone" : "not as they were written");
 	if (on_empty && wall_has_bans())
 		on_empty();
 }
@@ -191,17 +192,23 @@ static int say_failure(const struct fw_prefix *who, int r, const struct fw_error
 	return r;
 }
 
-int wall_ban(const struct fw_ban *ban, char *why, size_t size)
+static const struct fw_prefixes *own_addresses(void)
 {
 	static struct fw_prefixes own; /* large */
+
+	own.n = 0;
+	never_own(&own);
+	return &own;
+}
+
+int wall_ban(const struct fw_ban *ban, char *why, size_t size)
+{
 	struct fw_error err = {0};
 	int r = banning(why, size);
 
 	if (r < 0)
 		return r;
-	own.n = 0;
-	never_own(&own);
-	r = never_check(&ban->who, &in_force, &own, why, size);
+	r = never_check(&ban->who, &in_force, own_addresses(), why, size);
 	if (r < 0)
 		return r;
 	r = fw_ban_add(&session, ban, 1, NULL, NULL, &err);
@@ -221,7 +228,6 @@ int wall_unban(const struct fw_prefix *who, char *why, size_t size)
 
 void wall_ban_again(const struct fw_ban *bans, size_t n, struct wall_restored *out)
 {
-	static struct fw_prefixes own; /* large */
 	struct fw_ban_result result = {0};
 	struct fw_error err = {0};
 	size_t kept = 0;
@@ -230,12 +236,11 @@ void wall_ban_again(const struct fw_ban *bans, size_t n, struct wall_restored *o
 	*out = (struct wall_restored){.failed = !good || banning(out->why, sizeof(out->why)) < 0};
 	if (!good || out->failed)
 		return;
-	own.n = 0;
-	never_own(&own);
+	const struct fw_prefixes *own = own_addresses();
 	for (size_t i = 0; i < n; i++) {
 		char *why = out->refused ? NULL : out->why; /* the first says it */
 
-		if (never_check(&bans[i].who, &in_force, &own, why, why ? sizeof(out->why) : 0) < 0)
+		if (never_check(&bans[i].who, &in_force, own, why, why ? sizeof(out->why) : 0) < 0)
 			out->refused++;
 		else
 			good[kept++] = bans[i];

@@ -126,6 +126,20 @@ static void print_facts(const json_t *o)
 	table_print(stdout, &t, text_columns());
 }
 
+/* The cells that services and workers share: name, state, pid, restarts. */
+static void add_process(struct table *t, const json_t *o)
+{
+	int64_t pid = get_number(o, "pid", 0), restarts = get_number(o, "restarts", 0);
+
+	table_add(t, PLAIN, "%s", get_text(o, "name"));
+	table_add(t, state_colour(get_text(o, "state")), "%s", get_text(o, "state"));
+	if (pid > 0)
+		table_add(t, PLAIN, "%lld", (long long)pid);
+	else
+		table_add(t, DIM, "-");
+	table_add(t, restarts ? YELLOW : PLAIN, "%lld", (long long)restarts);
+}
+
 static void print_services(const json_t *services)
 {
 	static const struct table_column column[] = {{"SERVICE", .wrap = true},
@@ -138,16 +152,9 @@ static void print_services(const json_t *services)
 	size_t i;
 
 	json_array_foreach (services, i, s) {
-		int64_t pid = get_number(s, "pid", 0), restarts = get_number(s, "restarts", 0);
 		char since[DURATION_MAX];
 
-		table_add(&t, PLAIN, "%s", get_text(s, "name"));
-		table_add(&t, state_colour(get_text(s, "state")), "%s", get_text(s, "state"));
-		if (pid > 0)
-			table_add(&t, PLAIN, "%lld", (long long)pid);
-		else
-			table_add(&t, DIM, "-");
-		table_add(&t, restarts ? YELLOW : PLAIN, "%lld", (long long)restarts);
+		add_process(&t, s);
 		table_add(&t, PLAIN, "%s", text_duration(since, get_number(s, "since", -1)));
 	}
 	if (t.cells)
@@ -163,17 +170,8 @@ static void print_workers(const json_t *workers)
 	const json_t *w;
 	size_t i;
 
-	json_array_foreach (workers, i, w) {
-		int64_t pid = get_number(w, "pid", 0), restarts = get_number(w, "restarts", 0);
-
-		table_add(&t, PLAIN, "%s", get_text(w, "name"));
-		table_add(&t, state_colour(get_text(w, "state")), "%s", get_text(w, "state"));
-		if (pid > 0)
-			table_add(&t, PLAIN, "%lld", (long long)pid);
-		else
-			table_add(&t, DIM, "-");
-		table_add(&t, restarts ? YELLOW : PLAIN, "%lld", (long long)restarts);
-	}
+	json_array_foreach (workers, i, w)
+		add_process(&t, w);
 	if (t.cells)
 		(void)putchar('\n');
 	table_print(stdout, &t, text_columns());
