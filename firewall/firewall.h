@@ -60,7 +60,6 @@ struct fw_features {
 	bool dynset_expr; /* a limit per element of a set */
 	bool connlimit;
 	bool notrack;
-	bool ct_timeout;
 	bool log;
 	bool exthdr;
 	bool tcp_loose; /* nf_conntrack_tcp_loose=1: connections are picked up in the middle */

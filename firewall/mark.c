@@ -11,7 +11,7 @@
 enum { UDATA_MARK = 0x7a };
 
 /* Grows when the rules change meaning: a table of another release is replaced as a whole. */
-enum { MARK_VERSION = 2 };
+enum { MARK_VERSION = 3 };
 
 enum { ADMIN_PUBLIC = 1, NO_METADATA = 2, NO_SMTP = 4 };
 
@@ -27,8 +27,8 @@ _Static_assert(sizeof(struct wire) < NFT_USERDATA_MAXLEN - 16, "fits beside nft'
 
 static uint32_t pack_features(const struct fw_features *f)
 {
-	const bool all[] = {f->socket,	f->socket_wildcard, f->fib, f->dynset_expr, f->connlimit,
-			    f->notrack, f->ct_timeout,	    f->log, f->exthdr,	    f->tcp_loose};
+	const bool all[] = {f->socket, f->socket_wildcard, f->fib,	f->dynset_expr, f->connlimit, f->notrack,
+			    f->log,    f->exthdr,	   f->tcp_loose};
 	uint32_t bits = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -39,8 +39,8 @@ static uint32_t pack_features(const struct fw_features *f)
 static struct fw_features unpack_features(uint32_t bits)
 {
 	struct fw_features f = {0};
-	bool *const all[] = {&f.socket,	 &f.socket_wildcard, &f.fib, &f.dynset_expr, &f.connlimit,
-			     &f.notrack, &f.ct_timeout,	     &f.log, &f.exthdr,	     &f.tcp_loose};
+	bool *const all[] = {&f.socket, &f.socket_wildcard, &f.fib,	 &f.dynset_expr, &f.connlimit, &f.notrack,
+			     &f.log,	&f.exthdr,	    &f.tcp_loose};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		*all[i] = bits >> i & 1;

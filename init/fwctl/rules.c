@@ -16,7 +16,6 @@ static const struct fw_features everything = {.socket = true,
 					      .dynset_expr = true,
 					      .connlimit = true,
 					      .notrack = true,
-					      .ct_timeout = true,
 					      .log = true,
 					      .exthdr = true,
 					      .tcp_loose = true};

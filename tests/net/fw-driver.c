@@ -14,6 +14,7 @@
  */
 #include "../../firewall/internal.h"
 #include "../../firewall/rule.h"
+#include "driver.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -24,26 +25,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static double now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
-/* Of text that the library made: printable, but quotes occur. */
-static void print_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			putchar('\\');
-		putchar(*s);
-	}
-	putchar('"');
-}
 
 static void print_ranges(const char *name, const struct fw_ranges *list)
 {
@@ -337,7 +318,7 @@ int main(int argc, char **argv)
 	int c, r = 0;
 
 	fw_policy_init(&policy);
-	policy.features = (struct fw_features){true, true, true, true, true, true, true, true, true, true};
+	policy.features = (struct fw_features){true, true, true, true, true, true, true, true, true};
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'r')
 			repeat = strtoul(optarg, NULL, 10);

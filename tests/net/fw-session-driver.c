@@ -14,6 +14,7 @@
 #include "../../firewall/internal.h"
 #include "../../firewall/probe.h"
 #include "../../firewall/watch.h"
+#include "driver.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,26 +39,6 @@ static int faults;
 static struct fw_session *current(void)
 {
 	return has_session ? &session : NULL;
-}
-
-static double now_us(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
-static void print_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			putchar('\\');
-		if (*s >= ' ')
-			putchar(*s);
-	}
-	putchar('"');
 }
 
 static int own(bool add)

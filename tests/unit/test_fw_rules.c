@@ -26,7 +26,7 @@ static void ports(const char *text, struct fw_ranges *to)
 static void usual(struct fw_policy *p)
 {
 	fw_policy_init(p);
-	p->features = (struct fw_features){true, true, true, true, true, true, true, true, true, true};
+	p->features = (struct fw_features){true, true, true, true, true, true, true, true, true};
 	ports("25,80,110,143,443,465,587,993,995,5222,5223", &p->public_tcp);
 }
 
